@@ -1,0 +1,130 @@
+//! The wall clock as something that is handed in, so that tests can set it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A moment of the wall clock in whole milliseconds; on the wire RFC 3339 in UTC, with milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Takes milliseconds since 1970, as the journal stores them.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// The moment so much later; stays at the largest moment instead of wrapping round.
+    #[must_use]
+    pub const fn plus(self, span: TimeDelta) -> Self {
+        Self(self.0.saturating_add(span.num_milliseconds()))
+    }
+
+    /// Milliseconds from `earlier` to here; 0 when the clock was set back in between.
+    #[must_use]
+    pub fn millis_since(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(moment: DateTime<Utc>) -> Self {
+        Self(moment.timestamp_millis())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = DateTime::<Utc>::from_timestamp_millis(self.0).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        out.write_str(&moment.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let moment = DateTime::parse_from_rfc3339(&text).map_err(de::Error::custom)?;
+        Ok(Self(moment.timestamp_millis()))
+    }
+}
+
+/// Tells the time of day.
+pub trait Clock: Send + Sync + 'static {
+    /// The moment now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's own clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Utc::now().into()
+    }
+}
+
+/// A clock that stands still until it is set; clones show the same time.
+#[derive(Debug, Clone)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+impl ManualClock {
+    /// Starts at the given moment.
+    #[must_use]
+    pub fn at(start: Timestamp) -> Self {
+        Self(Arc::new(AtomicI64::new(start.millis())))
+    }
+
+    /// Moves on, or back with a negative span.
+    pub fn advance(&self, span: TimeDelta) {
+        self.0.fetch_add(span.num_milliseconds(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_rfc3339_with_milliseconds() {
+        let moment = Timestamp::from_millis(1_790_000_000_007);
+        let text = serde_json::to_string(&moment).unwrap();
+        assert_eq!(text, "\"2026-09-21T14:13:20.007Z\"");
+        assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), moment);
+    }
+
+    #[test]
+    fn a_clock_set_back_gives_no_negative_span() {
+        let later = Timestamp::from_millis(10);
+        assert_eq!(later.millis_since(Timestamp::from_millis(4)), 6);
+        assert_eq!(Timestamp::from_millis(4).millis_since(later), 0);
+    }
+}

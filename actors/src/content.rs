@@ -1,0 +1,244 @@
+//! What a person says: plain text, or content blocks of the kinds that the agent takes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::ids::{DeviceId, SessionId};
+
+/// The body of a message: text, or a list of blocks (`text`, `image`, `document`).
+///
+/// Never empty. Cheap to clone. The keys of blocks are sorted, so that equal contents are equal bytes.
+#[derive(Clone, PartialEq)]
+pub struct Content(Arc<Body>);
+
+#[derive(PartialEq)]
+enum Body {
+    Text(String),
+    Blocks(Vec<Value>),
+}
+
+/// Why a value cannot be the content of a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadContent {
+    /// Neither a string nor an array.
+    #[error("content is a string or an array of content blocks")]
+    WrongType,
+    /// Nothing in it.
+    #[error("content is empty: write something, or send at least one block")]
+    Empty,
+    /// A block without a known `type` or without the fields of its type.
+    #[error("content block {index} cannot be sent: {reason}")]
+    BadBlock {
+        /// Which block, from 0.
+        index: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+impl Content {
+    /// Takes plain text.
+    ///
+    /// # Errors
+    /// [`BadContent::Empty`] when there is nothing but white space.
+    pub fn text(text: impl Into<String>) -> Result<Self, BadContent> {
+        let text = text.into();
+        if text.trim().is_empty() {
+            return Err(BadContent::Empty);
+        }
+        Ok(Self(Arc::new(Body::Text(text))))
+    }
+
+    /// Takes a JSON value as clients send it.
+    ///
+    /// # Errors
+    /// See [`BadContent`]; nothing was done, the sender must send something else.
+    pub fn from_value(value: Value) -> Result<Self, BadContent> {
+        match value {
+            Value::String(text) => Self::text(text),
+            Value::Array(blocks) => {
+                if blocks.is_empty() {
+                    return Err(BadContent::Empty);
+                }
+                for (index, block) in blocks.iter().enumerate() {
+                    check_block(block).map_err(|reason| BadContent::BadBlock { index, reason })?;
+                }
+                Ok(Self(Arc::new(Body::Blocks(blocks))))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Err(BadContent::WrongType),
+        }
+    }
+
+    /// All text in it, blocks joined by a newline.
+    #[must_use]
+    pub fn plain_text(&self) -> String {
+        match &*self.0 {
+            Body::Text(text) => text.clone(),
+            Body::Blocks(blocks) => {
+                let texts: Vec<&str> = blocks
+                    .iter()
+                    .filter_map(|block| block.get("text")?.as_str())
+                    .collect();
+                texts.join("\n")
+            }
+        }
+    }
+
+    /// SHA-256 of (session, device, content): the guard against a message that was sent twice without an id.
+    #[must_use]
+    pub fn fingerprint(&self, session: SessionId, device: &DeviceId) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        hasher.update(session.uuid().as_bytes());
+        hasher.update([0]);
+        hasher.update(device.as_str());
+        hasher.update([0]);
+        hasher.update(self.digest());
+        hasher.finalize().into()
+    }
+
+    /// SHA-256 of the content alone; two contents are the same message iff these are equal.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        match &*self.0 {
+            Body::Text(text) => {
+                hasher.update(b"text:");
+                hasher.update(text);
+            }
+            Body::Blocks(blocks) => {
+                hasher.update(b"blocks:");
+                for block in blocks {
+                    hasher.update(block.to_string());
+                    hasher.update(b"\n");
+                }
+            }
+        }
+        hasher.finalize().into()
+    }
+}
+
+/// Blocks of other kinds are refused here, because the model's API refuses them for good:
+/// once in the transcript, one would fail every later turn too.
+fn check_block(block: &Value) -> Result<(), &'static str> {
+    let kind = block
+        .get("type")
+        .and_then(Value::as_str)
+        .ok_or("it has no type")?;
+    match kind {
+        "text" => match block.get("text").and_then(Value::as_str) {
+            Some(text) if !text.trim().is_empty() => Ok(()),
+            Some(_) => Err("its text is empty"),
+            None => Err("a text block needs a text"),
+        },
+        "image" | "document" => check_source(block.get("source")),
+        _ => Err("its type is not one of text, image, document"),
+    }
+}
+
+fn check_source(source: Option<&Value>) -> Result<(), &'static str> {
+    let source = source.ok_or("it has no source")?;
+    let has_text = |field: &str| {
+        source
+            .get(field)
+            .and_then(Value::as_str)
+            .is_some_and(|text| !text.is_empty())
+    };
+    match source.get("type").and_then(Value::as_str) {
+        Some("base64" | "text") if has_text("media_type") && has_text("data") => Ok(()),
+        Some("base64" | "text") => Err("its source needs media_type and data"),
+        Some(_) | None => Err("the type of its source is base64 or text"),
+    }
+}
+
+impl fmt::Debug for Content {
+    /// Shows the size and not the words: contents do not belong into logs.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Body::Text(text) => write!(out, "Content({} bytes of text)", text.len()),
+            Body::Blocks(blocks) => write!(out, "Content({} blocks)", blocks.len()),
+        }
+    }
+}
+
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &*self.0 {
+            Body::Text(text) => serializer.serialize_str(text),
+            Body::Blocks(blocks) => blocks.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Self::from_value(value).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn text_and_blocks_survive_a_round_trip() {
+        for value in [
+            json!("hello"),
+            json!([{"type": "text", "text": "hi"}]),
+            json!([{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]),
+        ] {
+            let content = Content::from_value(value.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&content).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn what_the_agent_cannot_take_is_refused() {
+        for bad in [
+            json!(7),
+            json!(null),
+            json!({}),
+            json!(""),
+            json!("  \n"),
+            json!([]),
+            json!(["text"]),
+            json!([{"type": "hologram"}]),
+            json!([{"type": "text"}]),
+            json!([{"type": "text", "text": ""}]),
+            json!([{"type": "image"}]),
+            json!([{"type": "image", "source": {"type": "url", "url": "http://x"}}]),
+            json!([{"type": "image", "source": {"type": "base64", "data": "AAAA"}}]),
+        ] {
+            assert!(Content::from_value(bad.clone()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn key_order_does_not_make_a_different_message() {
+        let one: Content = serde_json::from_str(r#"[{"type":"text","text":"a"}]"#).unwrap();
+        let two: Content = serde_json::from_str(r#"[{"text":"a","type":"text"}]"#).unwrap();
+        assert_eq!(one.digest(), two.digest());
+    }
+
+    #[test]
+    fn the_same_words_from_another_device_are_another_message() {
+        let content = Content::text("go").unwrap();
+        let session = SessionId::random();
+        let phone = "phone".parse().unwrap();
+        let laptop = "laptop".parse().unwrap();
+        assert_ne!(
+            content.fingerprint(session, &phone),
+            content.fingerprint(session, &laptop)
+        );
+        assert_ne!(
+            content.fingerprint(session, &phone),
+            content.fingerprint(SessionId::random(), &phone)
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! Where the truth is kept: the trait, and what its answers promise. `journal/memory.rs` is the one without a disk.
+
+mod memory;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::event::{ChainHash, Record};
+use crate::ids::{DeviceId, Epoch, Seq, SessionId, Term};
+
+pub use memory::MemoryJournal;
+
+/// What every call of a journal returns: it may be awaited anywhere and borrows nothing.
+pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send>>;
+
+/// Ordered, durable, fenced storage for all sessions of a server.
+pub trait Journal: Send + Sync + 'static {
+    /// The identity of this history. A restored backup has another.
+    fn epoch(&self) -> Epoch;
+
+    /// All sessions that have an event, in no order.
+    fn sessions(&self) -> Pending<Vec<SessionRow>>;
+
+    /// Takes ownership of a session: its term rises by one, and every older owner's appends are refused from now on.
+    ///
+    /// An unknown session is made, empty. *Crash:* a claim without an append leaves nothing that is listed.
+    fn claim(&self, session: SessionId) -> Pending<Claim>;
+
+    /// Appends to one session and returns when everything is on disk.
+    ///
+    /// `records` are in `seq` order without gaps, behind the head; they may be empty when there is transcript to keep.
+    /// All is written or nothing.
+    ///
+    /// # Errors
+    /// - [`JournalError::NotWritten`]: nothing is stored; a retry is safe.
+    /// - [`JournalError::Unknown`]: all of it may be stored or nothing; drop the session and load it again.
+    /// - [`JournalError::Fenced`]: a newer owner exists, or the records do not follow the head; stop.
+    fn append(&self, append: Append) -> Pending<()>;
+
+    /// Reads events behind `after`, oldest first: at most `limit` of them, at most about `max_bytes` of data (but one in any case).
+    fn read(&self, session: SessionId, after: Seq, limit: usize, max_bytes: usize) -> Pending<Vec<Record>>;
+
+    /// Reads what the agent wrote to its transcript, oldest first.
+    fn transcript(&self, session: SessionId) -> Pending<Vec<TranscriptLine>>;
+
+    /// Remembers devices; the newest write of a device wins.
+    fn save_devices(&self, devices: Vec<DeviceRow>) -> Pending<()>;
+
+    /// All devices that were ever remembered, in no order.
+    fn devices(&self) -> Pending<Vec<DeviceRow>>;
+
+    /// Whether writes are taken at the moment: `None`, or a sentence that says why not.
+    fn trouble(&self) -> Option<String>;
+}
+
+/// One session as the list knows it, without loading it.
+#[derive(Debug, Clone)]
+pub struct SessionRow {
+    /// Which.
+    pub session: SessionId,
+    /// Its last event.
+    pub head: Seq,
+    /// What the owner said of it at its last append.
+    pub summary: Arc<str>,
+}
+
+/// Ownership, and where the history stands.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// To be named in every append.
+    pub term: Term,
+    /// The last event; 0 for a new session.
+    pub head: Seq,
+    /// The chain at `head`.
+    pub hash: ChainHash,
+}
+
+/// One append: all of it or nothing.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// To which session.
+    pub session: SessionId,
+    /// Under which ownership.
+    pub term: Term,
+    /// The events.
+    pub records: Vec<Record>,
+    /// Lines of the agent's transcript, kept beside the events and sent to no device.
+    pub transcript: Vec<TranscriptLine>,
+    /// The session in the list from now on, as JSON text.
+    pub summary: Arc<str>,
+}
+
+/// One line of the file in which the agent keeps its conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TranscriptLine {
+    /// The file, as the agent named it.
+    pub file: Arc<str>,
+    /// The line, without its newline.
+    pub line: Arc<str>,
+}
+
+/// What is remembered of a device when it is not connected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceRow {
+    /// Which.
+    pub device_id: DeviceId,
+    /// What its owner calls it.
+    pub device_name: Option<String>,
+    /// `phone`, `laptop`, `browser`, `terminal`, `script`, …
+    pub kind: Option<String>,
+    /// When a connection of it was last open.
+    pub last_seen_at: Timestamp,
+}
+
+/// Why the journal did not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JournalError {
+    /// Nothing was stored.
+    #[error("nothing was written: {reason}")]
+    NotWritten {
+        /// For the log; holds no contents.
+        reason: String,
+    },
+    /// It may be stored or not; only a new start can tell.
+    #[error("whether it was written is unknown: {reason}")]
+    Unknown {
+        /// For the log; holds no contents.
+        reason: String,
+    },
+    /// Somebody else owns the session, or the records do not follow the head.
+    #[error("another owner writes session {session} (term {term:?} is over)")]
+    Fenced {
+        /// Which session.
+        session: SessionId,
+        /// The term that was named.
+        term: Term,
+    },
+    /// A read failed; the history itself is untouched.
+    #[error("the journal could not be read: {reason}")]
+    Unreadable {
+        /// For the log; holds no contents.
+        reason: String,
+    },
+}

@@ -1,0 +1,211 @@
+//! A journal without a disk, for examples and for tests of actors; it forgets everything when it is dropped.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Append, Claim, DeviceRow, Journal, JournalError, Pending, SessionRow, TranscriptLine};
+use crate::event::{ChainHash, Record};
+use crate::ids::{DeviceId, Epoch, Seq, SessionId, Term};
+
+/// Keeps everything in memory; clones share it. It can be told to fail, so that tests see what then happens.
+#[derive(Debug, Clone)]
+pub struct MemoryJournal {
+    epoch: Epoch,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    sessions: HashMap<SessionId, Kept>,
+    devices: HashMap<DeviceId, DeviceRow>,
+    next_failure: Option<JournalError>,
+    trouble: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    term: u64,
+    records: Vec<Record>,
+    transcript: Vec<TranscriptLine>,
+    summary: Arc<str>,
+}
+
+impl MemoryJournal {
+    /// Makes an empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            epoch: Epoch::random(),
+            shelf: Arc::default(),
+        }
+    }
+
+    /// Fails the next append with this, once. `Unknown` stores the records and says that it does not know.
+    pub fn fail_next_append(&self, failure: JournalError) {
+        self.shelf().next_failure = Some(failure);
+    }
+
+    /// Refuses every append with `NotWritten` until it is told `None`.
+    pub fn refuse_appends(&self, reason: Option<&str>) {
+        self.shelf().trouble = reason.map(str::to_owned);
+    }
+
+    /// A journal as a crash right after event `seq` would have left it: a copy that knows nothing later.
+    #[must_use]
+    pub fn cut_after(&self, session: SessionId, seq: Seq) -> Self {
+        let shelf = self.shelf();
+        let mut cut = Shelf::default();
+        if let Some(kept) = shelf.sessions.get(&session) {
+            let records = kept
+                .records
+                .iter()
+                .filter(|record| record.seq <= seq)
+                .cloned()
+                .collect();
+            let transcript = kept.transcript.clone();
+            let summary = kept.summary.clone();
+            cut.sessions.insert(
+                session,
+                Kept {
+                    term: kept.term,
+                    records,
+                    transcript,
+                    summary,
+                },
+            );
+        }
+        Self {
+            epoch: self.epoch.clone(),
+            shelf: Arc::new(Mutex::new(cut)),
+        }
+    }
+
+    /// All events of a session, at once.
+    #[must_use]
+    pub fn records(&self, session: SessionId) -> Vec<Record> {
+        self.shelf()
+            .sessions
+            .get(&session)
+            .map(|kept| kept.records.clone())
+            .unwrap_or_default()
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append_now(&self, append: Append) -> Result<(), JournalError> {
+        let Append {
+            session,
+            term,
+            records,
+            transcript,
+            summary,
+        } = append;
+        let mut shelf = self.shelf();
+        if let Some(reason) = shelf.trouble.clone() {
+            return Err(JournalError::NotWritten { reason });
+        }
+        let failure = shelf.next_failure.take();
+        if let Some(failure @ (JournalError::NotWritten { .. } | JournalError::Fenced { .. })) = failure {
+            return Err(failure);
+        }
+        let kept = shelf.sessions.entry(session).or_default();
+        let head = kept.records.last().map_or(0, |record| record.seq);
+        let follows = records.first().is_none_or(|first| first.seq == head + 1);
+        if kept.term != term.0 || !follows {
+            return Err(JournalError::Fenced { session, term });
+        }
+        kept.records.extend(records);
+        kept.transcript.extend(transcript);
+        kept.summary = summary;
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+impl Default for MemoryJournal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn ready<T: Send + 'static>(result: Result<T, JournalError>) -> Pending<T> {
+    Box::pin(std::future::ready(result))
+}
+
+impl Journal for MemoryJournal {
+    fn epoch(&self) -> Epoch {
+        self.epoch.clone()
+    }
+
+    fn sessions(&self) -> Pending<Vec<SessionRow>> {
+        let shelf = self.shelf();
+        let rows = shelf.sessions.iter().filter_map(|(session, kept)| {
+            let head = kept.records.last()?.seq;
+            Some(SessionRow {
+                session: *session,
+                head,
+                summary: kept.summary.clone(),
+            })
+        });
+        ready(Ok(rows.collect()))
+    }
+
+    fn claim(&self, session: SessionId) -> Pending<Claim> {
+        let mut shelf = self.shelf();
+        let kept = shelf.sessions.entry(session).or_default();
+        kept.term += 1;
+        let last = kept.records.last();
+        ready(Ok(Claim {
+            term: Term(kept.term),
+            head: last.map_or(0, |record| record.seq),
+            hash: last.map_or_else(|| ChainHash::start(session), |record| record.hash),
+        }))
+    }
+
+    fn append(&self, append: Append) -> Pending<()> {
+        ready(self.append_now(append))
+    }
+
+    fn read(&self, session: SessionId, after: Seq, limit: usize, max_bytes: usize) -> Pending<Vec<Record>> {
+        let shelf = self.shelf();
+        let records = shelf
+            .sessions
+            .get(&session)
+            .map(|kept| kept.records.as_slice())
+            .unwrap_or_default();
+        let start = records.partition_point(|record| record.seq <= after);
+        let mut bytes = 0;
+        let page = records[start..].iter().take(limit).take_while(|record| {
+            let is_first = bytes == 0;
+            bytes += record.data.len() + 1;
+            is_first || bytes <= max_bytes
+        });
+        ready(Ok(page.cloned().collect()))
+    }
+
+    fn transcript(&self, session: SessionId) -> Pending<Vec<TranscriptLine>> {
+        let shelf = self.shelf();
+        ready(Ok(shelf
+            .sessions
+            .get(&session)
+            .map(|kept| kept.transcript.clone())
+            .unwrap_or_default()))
+    }
+
+    fn save_devices(&self, devices: Vec<DeviceRow>) -> Pending<()> {
+        let mut shelf = self.shelf();
+        for device in devices {
+            shelf.devices.insert(device.device_id.clone(), device);
+        }
+        ready(Ok(()))
+    }
+
+    fn devices(&self) -> Pending<Vec<DeviceRow>> {
+        ready(Ok(self.shelf().devices.values().cloned().collect()))
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.shelf().trouble.clone()
+    }
+}
