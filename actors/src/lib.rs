@@ -2,6 +2,12 @@
 pub mod agent;
 pub mod clock;
 pub mod content;
+pub mod device;
 pub mod event;
+pub mod hub;
 pub mod ids;
 pub mod journal;
+pub mod refusal;
+pub mod registry;
+pub mod room;
+pub mod session;

@@ -1,0 +1,98 @@
+//! What waits for one connection's wire, in order: answers, and the streams that they start.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use super::Reply;
+use crate::ids::SessionId;
+use crate::room::Follow;
+
+/// The queue between a Device actor and the wire of its connection; clones are the same queue.
+///
+/// Bounded by construction: at most [`super::MAX_UNANSWERED`] answers wait, because the socket reads no further request
+/// until they are taken. Events are not in it; they are read by each stream's own cursor.
+#[derive(Debug, Clone, Default)]
+pub struct Outbox {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    queue: VecDeque<Outgoing>,
+    waker: Option<Waker>,
+    is_closed: bool,
+}
+
+/// One thing for the wire.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// A direct answer.
+    Reply {
+        /// The client's mark of the request.
+        reference: Option<String>,
+        /// The answer.
+        reply: Reply,
+    },
+    /// From here on, a session's events. A stream of the same session that is there already ends.
+    Follow(Follow),
+    /// No more of this session.
+    Unfollow(SessionId),
+    /// From here on, changes of the list behind this number.
+    Watch {
+        /// See [`crate::registry::Board::poll_changes`].
+        after: u64,
+    },
+}
+
+impl Outbox {
+    /// Puts something last and wakes the wire. After [`Outbox::close`] it is dropped.
+    pub fn push(&self, outgoing: Outgoing) {
+        let mut inner = self.inner();
+        if inner.is_closed {
+            return;
+        }
+        inner.queue.push_back(outgoing);
+        if let Some(waker) = inner.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Takes the first; the waker is called when there is one. `None` after it was closed and emptied.
+    pub fn poll_next(&self, waker: &Waker) -> Poll<Option<Outgoing>> {
+        let mut inner = self.inner();
+        if let Some(first) = inner.queue.pop_front() {
+            return Poll::Ready(Some(first));
+        }
+        if inner.is_closed {
+            return Poll::Ready(None);
+        }
+        inner.waker = Some(waker.clone());
+        Poll::Pending
+    }
+
+    /// Takes nothing more in; what is there still goes out.
+    pub fn close(&self) {
+        let mut inner = self.inner();
+        inner.is_closed = true;
+        if let Some(waker) = inner.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// How many things wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inner().queue.len()
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,44 @@
+//! What the registry is told, and what it answers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::{Addr, Message};
+
+use crate::event::By;
+use crate::ids::SessionId;
+use crate::refusal::Refusal;
+use crate::room::Room;
+use crate::session::Session;
+
+/// Begin a conversation. Answered when its first event is durable.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<SessionHandle, Refusal>")]
+pub struct Create {
+    /// Who wants it.
+    pub by: By,
+    /// The folder in which the agent works.
+    pub project_path: PathBuf,
+    /// What people call it.
+    pub title: Option<String>,
+    /// The agent's model.
+    pub model: Option<String>,
+    /// What the agent may do without asking.
+    pub permission_mode: Option<String>,
+}
+
+/// Where is it? Loads the session from the journal when it is not in memory.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<SessionHandle, Refusal>")]
+pub struct Find(pub SessionId);
+
+/// The way to a session. May be kept for as long as its `addr` is connected; then ask again.
+#[derive(Debug, Clone)]
+pub struct SessionHandle {
+    /// Which.
+    pub session: SessionId,
+    /// Its actor.
+    pub addr: Addr<Session>,
+    /// Its room, which outlives the actor.
+    pub room: Arc<Room>,
+}
