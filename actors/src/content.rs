@@ -79,10 +79,8 @@ impl Content {
         match &*self.0 {
             Body::Text(text) => text.clone(),
             Body::Blocks(blocks) => {
-                let texts: Vec<&str> = blocks
-                    .iter()
-                    .filter_map(|block| block.get("text")?.as_str())
-                    .collect();
+                let texts: Vec<&str> =
+                    blocks.iter().filter_map(|block| block.get("text")?.as_str()).collect();
                 texts.join("\n")
             }
         }
@@ -124,10 +122,7 @@ impl Content {
 /// Blocks of other kinds are refused here, because the model's API refuses them for good:
 /// once in the transcript, one would fail every later turn too.
 fn check_block(block: &Value) -> Result<(), &'static str> {
-    let kind = block
-        .get("type")
-        .and_then(Value::as_str)
-        .ok_or("it has no type")?;
+    let kind = block.get("type").and_then(Value::as_str).ok_or("it has no type")?;
     match kind {
         "text" => match block.get("text").and_then(Value::as_str) {
             Some(text) if !text.trim().is_empty() => Ok(()),
@@ -141,12 +136,8 @@ fn check_block(block: &Value) -> Result<(), &'static str> {
 
 fn check_source(source: Option<&Value>) -> Result<(), &'static str> {
     let source = source.ok_or("it has no source")?;
-    let has_text = |field: &str| {
-        source
-            .get(field)
-            .and_then(Value::as_str)
-            .is_some_and(|text| !text.is_empty())
-    };
+    let has_text =
+        |field: &str| source.get(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     match source.get("type").and_then(Value::as_str) {
         Some("base64" | "text") if has_text("media_type") && has_text("data") => Ok(()),
         Some("base64" | "text") => Err("its source needs media_type and data"),
@@ -232,13 +223,7 @@ mod tests {
         let session = SessionId::random();
         let phone = "phone".parse().unwrap();
         let laptop = "laptop".parse().unwrap();
-        assert_ne!(
-            content.fingerprint(session, &phone),
-            content.fingerprint(session, &laptop)
-        );
-        assert_ne!(
-            content.fingerprint(session, &phone),
-            content.fingerprint(SessionId::random(), &phone)
-        );
+        assert_ne!(content.fingerprint(session, &phone), content.fingerprint(session, &laptop));
+        assert_ne!(content.fingerprint(session, &phone), content.fingerprint(SessionId::random(), &phone));
     }
 }

@@ -3,19 +3,21 @@
 //!
 //! It knows nothing of WebSockets: the socket decodes frames into [`Request`]s and encodes what the outbox holds.
 
+mod actor;
 mod outbox;
+mod start;
 
+pub use actor::Device;
 pub use outbox::{Outbox, Outgoing};
 
 use std::sync::Arc;
 
-use actix::{Actor, Context, Handler, Message, ResponseFuture};
+use actix::Message;
 use serde_json::Value;
 
-use crate::hub::Hub;
-use crate::ids::{ConnectionId, Epoch, Seq, SessionId};
+use crate::ids::{Epoch, Seq, SessionId};
 use crate::refusal::Refusal;
-use crate::session::{Answer, Command, DeviceCard, Summary, View};
+use crate::session::{Answer, Command, Summary, View};
 
 /// How many requests of one connection may be without an answer. The socket reads no further until there are fewer.
 ///
@@ -105,39 +107,4 @@ pub enum Reply {
     Error(Refusal),
     /// More for programs, where `ok` carries something.
     OkWith(Value),
-}
-
-/// The actor of one connection.
-#[derive(Debug)]
-pub struct Device {
-    hub: Hub,
-    card: DeviceCard,
-    connection: ConnectionId,
-    outbox: Outbox,
-}
-
-impl Device {
-    /// Makes the actor of a connection that has said hello; start it where its socket lives.
-    #[must_use]
-    pub fn new(hub: Hub, card: DeviceCard, connection: ConnectionId, outbox: Outbox) -> Self {
-        Self {
-            hub,
-            card,
-            connection,
-            outbox,
-        }
-    }
-}
-
-impl Actor for Device {
-    type Context = Context<Self>;
-}
-
-impl Handler<Request> for Device {
-    /// Resolves when the answer is in the outbox: the socket counts what is unanswered.
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, _request: Request, _context: &mut Context<Self>) -> Self::Result {
-        Box::pin(std::future::ready(()))
-    }
 }

@@ -20,16 +20,8 @@ pub use record::{CannotDecode, ChainHash, Record};
 /// The names of variants and fields are the journal's format: a rename breaks every stored conversation.
 /// New optional fields and new kinds may be added. `Option` fields that are `None` are left out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(
-    tag = "kind",
-    content = "data",
-    rename_all = "snake_case",
-    rename_all_fields = "camelCase"
-)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the wire's own, described in docs/protocol.md"
-)]
+#[serde(tag = "kind", content = "data", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the wire's own, described in docs/protocol.md")]
 pub enum Event {
     /// The conversation exists; always seq 1.
     SessionCreated {
@@ -74,25 +66,13 @@ pub enum Event {
         device_seq: Option<u64>,
     },
     /// A queued message says something else now.
-    MessageEdited {
-        message_id: MessageId,
-        by: By,
-        content: Content,
-    },
+    MessageEdited { message_id: MessageId, by: By, content: Content },
     /// A queued message will not run.
     MessageCancelled { message_id: MessageId, by: By },
     /// A queued message stands elsewhere: in front of `before`, or last.
-    QueueMoved {
-        message_id: MessageId,
-        by: By,
-        before: Option<MessageId>,
-    },
+    QueueMoved { message_id: MessageId, by: By, before: Option<MessageId> },
     /// About to be written to the agent; `attempt` counts from 1 and rises when it is written again.
-    TurnDispatched {
-        message_id: MessageId,
-        turn: u64,
-        attempt: u32,
-    },
+    TurnDispatched { message_id: MessageId, turn: u64, attempt: u32 },
     /// The agent itself has acknowledged the message.
     TurnStarted { message_id: MessageId, turn: u64 },
     /// One line of the agent, verbatim.

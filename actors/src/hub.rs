@@ -12,7 +12,7 @@ use crate::journal::Journal;
 use crate::refusal::Refusal;
 use crate::registry::{Board, Create, Directory, Find, Registry, SessionHandle};
 use crate::room::Follow;
-use crate::session::{Answer, Ask, Command, View};
+use crate::session::{Answer, Ask, Command, Status, View};
 
 /// A handle on everything; cheap to clone, may be used from any thread.
 #[derive(Clone)]
@@ -35,10 +35,7 @@ impl Hub {
     /// # Errors
     /// The refusal says why, and what became of it.
     pub async fn create(&self, create: Create) -> Result<SessionHandle, Refusal> {
-        self.registry
-            .send(create)
-            .await
-            .map_err(|_gone| Refusal::shutting_down())?
+        self.registry.send(create).await.map_err(|_gone| Refusal::shutting_down())?
     }
 
     /// Finds a session, loading it when needed.
@@ -46,10 +43,7 @@ impl Hub {
     /// # Errors
     /// `session_not_found`, or `shutting_down`.
     pub async fn find(&self, session: SessionId) -> Result<SessionHandle, Refusal> {
-        self.registry
-            .send(Find(session))
-            .await
-            .map_err(|_gone| Refusal::shutting_down())?
+        self.registry.send(Find(session)).await.map_err(|_gone| Refusal::shutting_down())?
     }
 
     /// Asks a session for something and waits for the outcome.
@@ -58,9 +52,7 @@ impl Hub {
     /// The session's own refusal; with effect `unknown` when the session went away in between.
     pub async fn ask(&self, session: SessionId, by: By, command: Command) -> Result<Answer, Refusal> {
         let outcome = self.begin(session, by, command).await?;
-        outcome
-            .await
-            .unwrap_or_else(|_gone| Err(Refusal::session_restarted()))
+        outcome.await.unwrap_or_else(|_gone| Err(Refusal::session_restarted()))
     }
 
     /// Hands a command to a session. Once this returns, the session has it, and a later command comes after it;
@@ -76,11 +68,7 @@ impl Hub {
     ) -> Result<oneshot::Receiver<Result<Answer, Refusal>>, Refusal> {
         let handle = self.find(session).await?;
         let (reply, outcome) = oneshot::channel();
-        handle
-            .addr
-            .send(Ask { by, command, reply })
-            .await
-            .map_err(|_gone| Refusal::session_restarted())?;
+        handle.addr.send(Ask { by, command, reply }).await.map_err(|_gone| Refusal::session_restarted())?;
         Ok(outcome)
     }
 
@@ -94,6 +82,22 @@ impl Hub {
             Answer::Accepted { .. } | Answer::Done | Answer::Extended { .. } => {
                 Err(Refusal::session_restarted())
             }
+        }
+    }
+
+    /// Loads the sessions that were not at rest when the server stopped, so that what was queued runs on
+    /// without anybody asking. Returns at once.
+    pub(crate) fn wake_unfinished(&self) {
+        let (sessions, _) = self.board.all();
+        let unfinished =
+            sessions.iter().filter(|summary| !matches!(summary.status, Status::Idle | Status::Closed));
+        for summary in unfinished {
+            let (hub, session) = (self.clone(), summary.session_id);
+            actix_rt::spawn(async move {
+                if let Err(refusal) = hub.find(session).await {
+                    tracing::error!(%session, %refusal, "an unfinished session cannot be taken up");
+                }
+            });
         }
     }
 

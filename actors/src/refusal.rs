@@ -71,13 +71,7 @@ impl Refusal {
     /// Refuses with no effect.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            effect: Effect::None,
-            retry_after_seconds: None,
-            details: None,
-        }
+        Self { code, message: message.into(), effect: Effect::None, retry_after_seconds: None, details: None }
     }
 
     /// A field is missing or wrong.
@@ -121,19 +115,13 @@ impl Refusal {
     /// The same, with more for programs.
     #[must_use]
     pub fn with_details(self, details: Value) -> Self {
-        Self {
-            details: Some(details),
-            ..self
-        }
+        Self { details: Some(details), ..self }
     }
 
     /// The same, with a hint when to try again.
     #[must_use]
     pub fn with_retry_after(self, seconds: u32) -> Self {
-        Self {
-            retry_after_seconds: Some(seconds),
-            ..self
-        }
+        Self { retry_after_seconds: Some(seconds), ..self }
     }
 }
 
@@ -171,13 +159,9 @@ mod tests {
 
     #[test]
     fn a_write_in_doubt_says_so() {
-        let doubt = JournalError::Unknown {
-            reason: "fsync".into(),
-        };
+        let doubt = JournalError::Unknown { reason: "fsync".into() };
         assert_eq!(Refusal::from(&doubt).effect, Effect::Unknown);
-        let none = JournalError::NotWritten {
-            reason: "full".into(),
-        };
+        let none = JournalError::NotWritten { reason: "full".into() };
         assert_eq!(Refusal::from(&none).effect, Effect::None);
     }
 }

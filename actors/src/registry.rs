@@ -1,31 +1,287 @@
-//! The Registry actor.
+//! The Registry actor: creates sessions, finds them, loads them when they are asked for, and notices when one dies.
+//!
+//! It keeps nothing durable. What it knows comes from the journal at its start and from the sessions themselves.
+
 mod board;
 mod directory;
 mod messages;
+mod project;
+mod restart;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::down::{Down, DownGuard};
+use crate::event::Event;
+use crate::ids::SessionId;
+use crate::refusal::{Code, Refusal};
+use crate::room::{Encoder, Room};
+use crate::session::{Answer, Origin, Reply, Retire, Session, Surroundings, check_settings};
+
+use restart::Restarts;
 
 pub use board::Board;
 pub use directory::{DeviceEntry, Directory, Presence};
-pub use messages::{Create, Find, SessionHandle};
+pub use messages::{Create, Find, Loaded, SessionHandle, StopAll};
 
-use crate::refusal::Refusal;
-use actix::{Actor, Context, Handler};
+/// How often names and times of devices are written down.
+const SAVE_DEVICES_EVERY: Duration = Duration::from_secs(5);
 
-/// Stub
-#[derive(Debug)]
-pub struct Registry;
+/// Requests from sockets and handlers that wait at a time; each sender awaits its answer.
+const MAILBOX: usize = 1024;
+
+/// Knows where every session is.
+pub struct Registry {
+    around: Surroundings,
+    directory: Arc<Directory>,
+    encoder: Encoder,
+    allowed_roots: Vec<PathBuf>,
+    arbiters: Vec<ArbiterHandle>,
+    sessions: HashMap<SessionId, Running>,
+    restarts: HashMap<SessionId, Restarts>,
+    incarnations: u64,
+    stopping: Option<Vec<oneshot::Sender<()>>>,
+}
+
+struct Running {
+    handle: SessionHandle,
+    incarnation: u64,
+}
+
+/// What a registry is made of.
+pub struct Setup {
+    /// What every session is given.
+    pub around: Surroundings,
+    /// The devices.
+    pub directory: Arc<Directory>,
+    /// How events are wrapped for the wire.
+    pub encoder: Encoder,
+    /// Below which folders projects may lie; canonical.
+    pub allowed_roots: Vec<PathBuf>,
+    /// The threads on which sessions live; none means the registry's own.
+    pub arbiters: Vec<ArbiterHandle>,
+}
+
+impl Registry {
+    /// Makes one that has loaded nothing yet.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            around: setup.around,
+            directory: setup.directory,
+            encoder: setup.encoder,
+            allowed_roots: setup.allowed_roots,
+            arbiters: setup.arbiters,
+            sessions: HashMap::new(),
+            restarts: HashMap::new(),
+            incarnations: 0,
+            stopping: None,
+        }
+    }
+
+    fn find(&mut self, session: SessionId, context: &Context<Self>) -> Result<SessionHandle, Refusal> {
+        if self.stopping.is_some() {
+            return Err(Refusal::shutting_down());
+        }
+        if let Some(running) = self.sessions.get(&session)
+            && running.handle.addr.connected()
+        {
+            return Ok(running.handle.clone());
+        }
+        if self.around.board.get(session).is_none() {
+            return Err(Refusal::session_not_found());
+        }
+        if self.restarts.get(&session).is_some_and(|restarts| restarts.is_parked(Instant::now())) {
+            let message = "This session failed several times in a row and is left alone for a minute. The log says why.";
+            return Err(Refusal::new(Code::AgentFailed, message).with_retry_after(60));
+        }
+        Ok(self.start_session(session, Origin::Journal, context))
+    }
+
+    /// Starts a session's actor on one of the threads, in the room that it had before.
+    fn start_session(
+        &mut self,
+        session: SessionId,
+        origin: Origin,
+        context: &Context<Self>,
+    ) -> SessionHandle {
+        self.incarnations += 1;
+        let incarnation = self.incarnations;
+        let room = match self.sessions.get(&session) {
+            Some(before) => before.handle.room.clone(),
+            None => Arc::new(Room::new(session, self.encoder)),
+        };
+        let (around, shared_room) = (self.around.clone(), room.clone());
+        let supervisor = context.address().recipient();
+        let make = move || {
+            let down = DownGuard::new(session, incarnation, supervisor);
+            Session::new(session, around, shared_room, origin, down)
+        };
+        let addr = match self.thread_of(incarnation) {
+            Some(arbiter) => Session::start_in_arbiter(&arbiter, move |_| make()),
+            None => make().start(),
+        };
+        let handle = SessionHandle { session, addr, room };
+        self.sessions.insert(session, Running { handle: handle.clone(), incarnation });
+        handle
+    }
+
+    fn thread_of(&self, incarnation: u64) -> Option<ArbiterHandle> {
+        let threads = u64::try_from(self.arbiters.len()).ok().filter(|threads| *threads > 0)?;
+        let place = usize::try_from(incarnation % threads).ok()?;
+        self.arbiters.get(place).cloned()
+    }
+
+    fn save_devices(&mut self, context: &mut Context<Self>) {
+        let unsaved = self.directory.take_unsaved();
+        if unsaved.is_empty() {
+            return;
+        }
+        let saving = self.around.journal.save_devices(unsaved).into_actor(self);
+        context.spawn(saving.map(|outcome, _, _| {
+            if let Err(error) = outcome {
+                tracing::warn!(%error, "names and times of devices were not saved");
+            }
+        }));
+    }
+
+    fn forget(&mut self, session: SessionId) {
+        if self.sessions.get(&session).is_some_and(|running| running.handle.room.is_empty()) {
+            self.sessions.remove(&session);
+        }
+    }
+
+    fn stop_if_empty(&mut self) {
+        let is_empty = self.sessions.values().all(|running| !running.handle.addr.connected());
+        if is_empty && let Some(waiting) = &mut self.stopping {
+            for done in waiting.drain(..) {
+                let _ = done.send(());
+            }
+        }
+    }
+}
 
 impl Actor for Registry {
     type Context = Context<Self>;
-}
-impl Handler<Find> for Registry {
-    type Result = Result<SessionHandle, Refusal>;
-    fn handle(&mut self, _find: Find, _context: &mut Context<Self>) -> Self::Result {
-        Err(Refusal::session_not_found())
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        context.set_mailbox_capacity(MAILBOX);
+        context.run_interval(SAVE_DEVICES_EVERY, Self::save_devices);
     }
 }
-impl Handler<Create> for Registry {
+
+impl Handler<Find> for Registry {
     type Result = Result<SessionHandle, Refusal>;
-    fn handle(&mut self, _create: Create, _context: &mut Context<Self>) -> Self::Result {
-        Err(Refusal::session_not_found())
+
+    fn handle(&mut self, find: Find, context: &mut Context<Self>) -> Self::Result {
+        self.find(find.0, context)
+    }
+}
+
+impl Handler<Create> for Registry {
+    /// The folder is looked at on a thread for blocking work; then the session is started and waits for its disk.
+    type Result = ResponseActFuture<Self, Result<SessionHandle, Refusal>>;
+
+    fn handle(&mut self, create: Create, _context: &mut Context<Self>) -> Self::Result {
+        if self.stopping.is_some() {
+            return Box::pin(actix::fut::ready(Err(Refusal::shutting_down())));
+        }
+        let settings = check_settings(
+            create.title.as_deref(),
+            create.model.as_deref(),
+            create.permission_mode.as_deref(),
+        );
+        if let Err(refusal) = settings {
+            return Box::pin(actix::fut::ready(Err(refusal)));
+        }
+        let looking =
+            project::check(create.project_path.clone(), self.allowed_roots.clone()).into_actor(self);
+        let started = looking.map(move |project, registry, context| {
+            let project_path = project?.to_string_lossy().into_owned();
+            let created = Event::SessionCreated {
+                project_path,
+                title: create.title,
+                model: create.model,
+                permission_mode: create.permission_mode,
+                forked_from: None,
+            };
+            let (reply, outcome): (Reply, _) = oneshot::channel();
+            let session = SessionId::random();
+            let handle =
+                registry.start_session(session, Origin::New { created: Box::new(created), reply }, context);
+            Ok((handle, outcome))
+        });
+        Box::pin(started.then(|started: Result<_, Refusal>, registry, _| {
+            let created = async move {
+                let (handle, outcome) = started?;
+                match outcome.await {
+                    Ok(Ok(Answer::Done)) => Ok(handle),
+                    Ok(Err(refusal)) => Err(refusal),
+                    Ok(Ok(_)) | Err(_) => Err(Refusal::session_restarted()),
+                }
+            };
+            created.into_actor(registry)
+        }))
+    }
+}
+
+impl Handler<Down> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, down: Down, context: &mut Context<Self>) {
+        let Down { session, incarnation, panicked } = down;
+        if self.sessions.get(&session).is_none_or(|running| running.incarnation != incarnation) {
+            return;
+        }
+        if panicked && self.stopping.is_none() {
+            let restarts = self.restarts.entry(session).or_default();
+            let may_restart = restarts.count(Instant::now());
+            tracing::error!(%session, may_restart, "a session panicked");
+            if may_restart && self.around.board.get(session).is_some() {
+                self.start_session(session, Origin::Journal, context);
+                return;
+            }
+        }
+        self.forget(session);
+        self.stop_if_empty();
+    }
+}
+
+impl Handler<Loaded> for Registry {
+    type Result = Vec<SessionHandle>;
+
+    fn handle(&mut self, _loaded: Loaded, _context: &mut Context<Self>) -> Self::Result {
+        let running = self.sessions.values().filter(|running| running.handle.addr.connected());
+        running.map(|running| running.handle.clone()).collect()
+    }
+}
+
+impl Handler<StopAll> for Registry {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _stop: StopAll, context: &mut Context<Self>) -> Self::Result {
+        let (done, wait) = oneshot::channel();
+        self.stopping.get_or_insert_default().push(done);
+        for running in self.sessions.values() {
+            // A session whose mailbox is gone is gone itself; one that is full has 256 senders and still takes this.
+            drop(actix_rt::spawn(running.handle.addr.send(Retire)));
+        }
+        self.save_devices(context);
+        self.stop_if_empty();
+        Box::pin(async move {
+            let _ = wait.await;
+        })
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Registry({} loaded)", self.sessions.len())
     }
 }

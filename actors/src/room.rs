@@ -43,11 +43,7 @@ impl Room {
     /// Makes an empty room; frames are wrapped by `encoder`.
     #[must_use]
     pub fn new(session: SessionId, encoder: Encoder) -> Self {
-        Self {
-            session,
-            tail: Tail::new(session, encoder),
-            present: Mutex::default(),
-        }
+        Self { session, tail: Tail::new(session, encoder), present: Mutex::default() }
     }
 
     /// Whose room it is.
@@ -65,19 +61,9 @@ impl Room {
     /// Lets a connection in; it is there until the returned stay is dropped.
     #[must_use]
     pub fn enter(self: &Arc<Self>, connection: ConnectionId, device: DeviceId) -> Stay {
-        self.present().insert(
-            connection,
-            Present {
-                device,
-                activity: "viewing".into(),
-                acked_seq: 0,
-            },
-        );
+        self.present().insert(connection, Present { device, activity: "viewing".into(), acked_seq: 0 });
         self.tell_presence();
-        Stay {
-            room: self.clone(),
-            connection,
-        }
+        Stay { room: self.clone(), connection }
     }
 
     /// Everybody who is there, one entry a connection.
@@ -102,10 +88,7 @@ impl Room {
             .values()
             .filter(|one| one.device == *device)
             .cloned()
-            .reduce(|earlier, later| Present {
-                acked_seq: earlier.acked_seq.max(later.acked_seq),
-                ..later
-            })
+            .reduce(|earlier, later| Present { acked_seq: earlier.acked_seq.max(later.acked_seq), ..later })
     }
 
     fn present(&self) -> MutexGuard<'_, BTreeMap<ConnectionId, Present>> {
@@ -166,9 +149,7 @@ mod tests {
     use super::*;
 
     fn room() -> Arc<Room> {
-        Arc::new(Room::new(SessionId::random(), |payload, out| {
-            out.extend_from_slice(payload)
-        }))
+        Arc::new(Room::new(SessionId::random(), |payload, out| out.extend_from_slice(payload)))
     }
 
     #[test]

@@ -1,19 +1,29 @@
-//! The Session actor.
+//! The Session actor: one conversation, one writer. It alone numbers events and talks to the agent.
+//!
+//! ```text
+//!  Ask, Heard ──▶ inbox ──▶ stage (decide, apply) ──▶ append ──▶ durable: tail, answers, effects
+//!                   ▲                                   │
+//!                   └── what comes in meanwhile waits ──┘   the next append takes all of it
+//! ```
+//! Handlers only put into the inbox. Everything that is decided is in plain modules: `decide` (commands),
+//! `react` (the agent), `state` and `ledger` (the fold), `live` (what passes), `core` (a batch of it all).
+
+mod actor;
+mod core;
+mod decide;
+mod holdback;
+mod ledger;
+mod live;
+mod load;
 mod messages;
+mod react;
+mod state;
 mod view;
 
+pub use actor::{Origin, Session, Surroundings};
+pub use decide::{MAX_QUEUED, Policy, check_settings};
+pub use holdback::{HOLD_FOR, MAX_HELD};
+pub use ledger::Ledger;
 pub use messages::{Answer, Ask, Command, DeviceCard, Reply, Retire, Submit, Verdict};
+pub use state::State;
 pub use view::{AgentState, AgentView, DeviceView, QueuedView, Status, Summary, TurnView, View};
-
-use actix::{Actor, Context, Handler};
-
-/// Stub
-#[derive(Debug)]
-pub struct Session;
-impl Actor for Session {
-    type Context = Context<Self>;
-}
-impl Handler<Ask> for Session {
-    type Result = ();
-    fn handle(&mut self, _ask: Ask, _context: &mut Context<Self>) {}
-}

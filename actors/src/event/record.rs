@@ -65,14 +65,7 @@ impl Record {
         let data: Arc<str> = Box::<str>::from(data).into();
         let seq = previous_seq + 1;
         let hash = previous_hash.next(seq, at, &kind, &data);
-        Ok(Self {
-            seq,
-            term,
-            at,
-            hash,
-            kind,
-            data,
-        })
+        Ok(Self { seq, term, at, hash, kind, data })
     }
 
     /// Reads the event back.
@@ -180,20 +173,12 @@ mod tests {
     use super::*;
 
     fn agent_line(line: &str) -> Event {
-        Event::AgentMessage {
-            message: RawValue::from_string(line.to_owned()).unwrap().into(),
-        }
+        Event::AgentMessage { message: RawValue::from_string(line.to_owned()).unwrap().into() }
     }
 
     fn record_of(event: &Event) -> Record {
         let session = SessionId::from(uuid::Uuid::nil());
-        Record::new(
-            (0, ChainHash::start(session)),
-            Term(1),
-            Timestamp::from_millis(0),
-            event,
-        )
-        .unwrap()
+        Record::new((0, ChainHash::start(session)), Term(1), Timestamp::from_millis(0), event).unwrap()
     }
 
     #[test]
@@ -201,18 +186,14 @@ mod tests {
         let line = r#"{"type":"assistant","n":1.00,"big":123456789012345678901234567890,"odd" : "\u2028"}"#;
         let record = record_of(&agent_line(line));
         assert_eq!(&*record.data, format!(r#"{{"message":{line}}}"#));
-        let Event::AgentMessage { message } = record.event().unwrap() else {
-            panic!("another kind")
-        };
+        let Event::AgentMessage { message } = record.event().unwrap() else { panic!("another kind") };
         assert_eq!(message.get(), line);
     }
 
     #[test]
     fn the_frame_is_what_the_protocol_says() {
-        let record = record_of(&Event::DeviceUnlinked {
-            device_id: "p".parse().unwrap(),
-            reason: "left".into(),
-        });
+        let record =
+            record_of(&Event::DeviceUnlinked { device_id: "p".parse().unwrap(), reason: "left".into() });
         let mut frame = Vec::new();
         record.write_frame(SessionId::from(uuid::Uuid::nil()), &mut frame);
         let hash = record.hash.short();
@@ -230,25 +211,13 @@ mod tests {
         let session = SessionId::from(uuid::Uuid::nil());
         let record = record_of(&agent_line("{}"));
         assert!(record.is_chained_to(ChainHash::start(session)));
-        let forged = Record {
-            data: r#"{"message":[]}"#.into(),
-            ..record
-        };
+        let forged = Record { data: r#"{"message":[]}"#.into(), ..record };
         assert!(!forged.is_chained_to(ChainHash::start(session)));
     }
 
     #[test]
     fn an_unknown_kind_is_an_error_that_names_it() {
-        let record = Record {
-            kind: "from_the_future".into(),
-            ..record_of(&agent_line("{}"))
-        };
-        assert!(
-            record
-                .event()
-                .unwrap_err()
-                .to_string()
-                .contains("from_the_future")
-        );
+        let record = Record { kind: "from_the_future".into(), ..record_of(&agent_line("{}")) };
+        assert!(record.event().unwrap_err().to_string().contains("from_the_future"));
     }
 }

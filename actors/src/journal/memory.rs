@@ -34,10 +34,7 @@ impl MemoryJournal {
     /// Makes an empty one.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            epoch: Epoch::random(),
-            shelf: Arc::default(),
-        }
+        Self { epoch: Epoch::random(), shelf: Arc::default() }
     }
 
     /// Fails the next append with this, once. `Unknown` stores the records and says that it does not know.
@@ -56,38 +53,18 @@ impl MemoryJournal {
         let shelf = self.shelf();
         let mut cut = Shelf::default();
         if let Some(kept) = shelf.sessions.get(&session) {
-            let records = kept
-                .records
-                .iter()
-                .filter(|record| record.seq <= seq)
-                .cloned()
-                .collect();
+            let records = kept.records.iter().filter(|record| record.seq <= seq).cloned().collect();
             let transcript = kept.transcript.clone();
             let summary = kept.summary.clone();
-            cut.sessions.insert(
-                session,
-                Kept {
-                    term: kept.term,
-                    records,
-                    transcript,
-                    summary,
-                },
-            );
+            cut.sessions.insert(session, Kept { term: kept.term, records, transcript, summary });
         }
-        Self {
-            epoch: self.epoch.clone(),
-            shelf: Arc::new(Mutex::new(cut)),
-        }
+        Self { epoch: self.epoch.clone(), shelf: Arc::new(Mutex::new(cut)) }
     }
 
     /// All events of a session, at once.
     #[must_use]
     pub fn records(&self, session: SessionId) -> Vec<Record> {
-        self.shelf()
-            .sessions
-            .get(&session)
-            .map(|kept| kept.records.clone())
-            .unwrap_or_default()
+        self.shelf().sessions.get(&session).map(|kept| kept.records.clone()).unwrap_or_default()
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -95,13 +72,7 @@ impl MemoryJournal {
     }
 
     fn append_now(&self, append: Append) -> Result<(), JournalError> {
-        let Append {
-            session,
-            term,
-            records,
-            transcript,
-            summary,
-        } = append;
+        let Append { session, term, records, transcript, summary } = append;
         let mut shelf = self.shelf();
         if let Some(reason) = shelf.trouble.clone() {
             return Err(JournalError::NotWritten { reason });
@@ -142,11 +113,7 @@ impl Journal for MemoryJournal {
         let shelf = self.shelf();
         let rows = shelf.sessions.iter().filter_map(|(session, kept)| {
             let head = kept.records.last()?.seq;
-            Some(SessionRow {
-                session: *session,
-                head,
-                summary: kept.summary.clone(),
-            })
+            Some(SessionRow { session: *session, head, summary: kept.summary.clone() })
         });
         ready(Ok(rows.collect()))
     }
@@ -169,11 +136,7 @@ impl Journal for MemoryJournal {
 
     fn read(&self, session: SessionId, after: Seq, limit: usize, max_bytes: usize) -> Pending<Vec<Record>> {
         let shelf = self.shelf();
-        let records = shelf
-            .sessions
-            .get(&session)
-            .map(|kept| kept.records.as_slice())
-            .unwrap_or_default();
+        let records = shelf.sessions.get(&session).map(|kept| kept.records.as_slice()).unwrap_or_default();
         let start = records.partition_point(|record| record.seq <= after);
         let mut bytes = 0;
         let page = records[start..].iter().take(limit).take_while(|record| {
@@ -186,11 +149,7 @@ impl Journal for MemoryJournal {
 
     fn transcript(&self, session: SessionId) -> Pending<Vec<TranscriptLine>> {
         let shelf = self.shelf();
-        ready(Ok(shelf
-            .sessions
-            .get(&session)
-            .map(|kept| kept.transcript.clone())
-            .unwrap_or_default()))
+        ready(Ok(shelf.sessions.get(&session).map(|kept| kept.transcript.clone()).unwrap_or_default()))
     }
 
     fn save_devices(&self, devices: Vec<DeviceRow>) -> Pending<()> {

@@ -37,13 +37,7 @@ impl Board {
         inner.last_change += 1;
         let change = inner.last_change;
         let session = summary.session_id;
-        let before = inner.sessions.insert(
-            session,
-            Entry {
-                summary: Arc::new(summary),
-                change,
-            },
-        );
+        let before = inner.sessions.insert(session, Entry { summary: Arc::new(summary), change });
         if let Some(before) = before {
             inner.changes.remove(&before.change);
         }
@@ -56,21 +50,14 @@ impl Board {
     /// One session's summary.
     #[must_use]
     pub fn get(&self, session: SessionId) -> Option<Arc<Summary>> {
-        self.inner()
-            .sessions
-            .get(&session)
-            .map(|entry| entry.summary.clone())
+        self.inner().sessions.get(&session).map(|entry| entry.summary.clone())
     }
 
     /// All sessions, the newest activity first, and the number behind which a watcher goes on.
     #[must_use]
     pub fn all(&self) -> (Vec<Arc<Summary>>, u64) {
         let inner = self.inner();
-        let mut all: Vec<_> = inner
-            .sessions
-            .values()
-            .map(|entry| entry.summary.clone())
-            .collect();
+        let mut all: Vec<_> = inner.sessions.values().map(|entry| entry.summary.clone()).collect();
         all.sort_by(|one, other| {
             (other.last_activity_at, other.session_id).cmp(&(one.last_activity_at, one.session_id))
         });
@@ -95,9 +82,7 @@ impl Board {
             return Poll::Pending;
         };
         *after = *last;
-        let summaries = changed
-            .iter()
-            .filter_map(|(_, session)| inner.sessions.get(session));
+        let summaries = changed.iter().filter_map(|(_, session)| inner.sessions.get(session));
         Poll::Ready(summaries.map(|entry| entry.summary.clone()).collect())
     }
 

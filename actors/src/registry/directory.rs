@@ -48,19 +48,9 @@ impl Directory {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, rows: Vec<DeviceRow>) -> Self {
         let known = |row: DeviceRow| {
-            (
-                row.device_id.clone(),
-                Known {
-                    row,
-                    connections: BTreeSet::new(),
-                    is_saved: true,
-                },
-            )
+            (row.device_id.clone(), Known { row, connections: BTreeSet::new(), is_saved: true })
         };
-        Self {
-            clock,
-            devices: Mutex::new(rows.into_iter().map(known).collect()),
-        }
+        Self { clock, devices: Mutex::new(rows.into_iter().map(known).collect()) }
     }
 
     /// A connection said hello; the device is online until the returned presence is dropped.
@@ -82,11 +72,7 @@ impl Directory {
         known.see(now);
         known.row.device_name = card.device_name.clone().or_else(|| known.row.device_name.take());
         known.row.kind = card.kind.clone().or_else(|| known.row.kind.take());
-        Presence {
-            directory: self.clone(),
-            device: card.device_id.clone(),
-            connection,
-        }
+        Presence { directory: self.clone(), device: card.device_id.clone(), connection }
     }
 
     /// All devices with the sessions that the list links them to.
@@ -168,30 +154,17 @@ mod tests {
     fn a_device_is_online_while_one_of_its_connections_is() {
         let clock = ManualClock::at(Timestamp::from_millis(1_000));
         let directory = Arc::new(Directory::new(Arc::new(clock.clone()), Vec::new()));
-        let card = DeviceCard {
-            device_id: "phone".parse().unwrap(),
-            device_name: Some("Pixel".into()),
-            kind: None,
-        };
+        let card =
+            DeviceCard { device_id: "phone".parse().unwrap(), device_name: Some("Pixel".into()), kind: None };
         let first = directory.connect(&card, ConnectionId::random());
-        let second = directory.connect(
-            &DeviceCard {
-                device_name: None,
-                ..card
-            },
-            ConnectionId::random(),
-        );
+        let second = directory.connect(&DeviceCard { device_name: None, ..card }, ConnectionId::random());
         drop(first);
         assert!(directory.list(&[])[0].online);
         clock.advance(chrono::TimeDelta::seconds(5));
         drop(second);
         let entry = directory.list(&[]).remove(0);
         assert!(!entry.online);
-        assert_eq!(
-            entry.row.device_name.as_deref(),
-            Some("Pixel"),
-            "a hello without a name forgets none"
-        );
+        assert_eq!(entry.row.device_name.as_deref(), Some("Pixel"), "a hello without a name forgets none");
         assert_eq!(entry.row.last_seen_at, Timestamp::from_millis(6_000));
         assert_eq!(directory.take_unsaved().len(), 1);
         assert!(directory.take_unsaved().is_empty());

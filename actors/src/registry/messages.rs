@@ -42,3 +42,13 @@ pub struct SessionHandle {
     /// Its room, which outlives the actor.
     pub room: Arc<Room>,
 }
+
+/// Which sessions are in memory?
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Vec<SessionHandle>")]
+pub struct Loaded;
+
+/// Stop every session in good order; answered when the last one is gone. Nothing is created or found any more.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct StopAll;

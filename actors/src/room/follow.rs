@@ -32,12 +32,7 @@ impl Follow {
     #[must_use]
     pub fn new(room: Arc<Room>, journal: Arc<dyn Journal>, after: Seq) -> Self {
         let cursor = room.tail().cursor(after);
-        Self {
-            room,
-            journal,
-            cursor,
-            reading: None,
-        }
+        Self { room, journal, cursor, reading: None }
     }
 
     /// Which session it follows.
@@ -81,10 +76,7 @@ impl Stream for Follow {
                 Reach::UpToDate => return Poll::Pending,
                 Reach::Behind { after } => {
                     this.reading =
-                        Some(
-                            this.journal
-                                .read(this.room.session(), after, PAGE_EVENTS, PAGE_BYTES),
-                        );
+                        Some(this.journal.read(this.room.session(), after, PAGE_EVENTS, PAGE_BYTES));
                 }
             }
         }

@@ -99,21 +99,13 @@ impl Signal {
     #[must_use]
     pub fn delta(message: MessageId, index: u64, offset: usize, text: &str) -> Self {
         let data = json!({ "messageId": message, "index": index, "offset": offset, "text": text });
-        Self {
-            kind: "delta",
-            data,
-            is_overtaken_by_events: true,
-        }
+        Self { kind: "delta", data, is_overtaken_by_events: true }
     }
 
     /// Who is there.
     #[must_use]
     pub fn presence(devices: &[Value]) -> Self {
-        Self {
-            kind: "presence",
-            data: json!({ "devices": devices }),
-            is_overtaken_by_events: false,
-        }
+        Self { kind: "presence", data: json!({ "devices": devices }), is_overtaken_by_events: false }
     }
 }
 
@@ -121,11 +113,7 @@ impl Tail {
     /// Makes an empty one; cursors find everything in the journal until something is appended.
     #[must_use]
     pub fn new(session: SessionId, encoder: Encoder) -> Self {
-        Self {
-            session,
-            encoder,
-            inner: Mutex::default(),
-        }
+        Self { session, encoder, inner: Mutex::default() }
     }
 
     /// The last durable event.
@@ -146,11 +134,7 @@ impl Tail {
             (self.encoder)(&payload, &mut bytes);
             ends.push(bytes.len());
         }
-        let chunk = Chunk {
-            first: first.seq,
-            ends,
-            bytes: bytes.into(),
-        };
+        let chunk = Chunk { first: first.seq, ends, bytes: bytes.into() };
         let mut inner = self.inner();
         if first.seq != inner.head + 1 {
             // Somebody else went on while this owner did not know: what is kept here is of no use any more.
@@ -187,11 +171,7 @@ impl Tail {
         let mut inner = self.inner();
         let after = inner.head;
         let is_overtaken_by_events = signal.is_overtaken_by_events;
-        inner.signals.push_back(Sent {
-            after,
-            is_overtaken_by_events,
-            frame: frame.into(),
-        });
+        inner.signals.push_back(Sent { after, is_overtaken_by_events, frame: frame.into() });
         if inner.signals.len() > MAX_SIGNALS {
             inner.signals.pop_front();
             inner.first_signal += 1;
@@ -205,11 +185,7 @@ impl Tail {
         let mut inner = self.inner();
         inner.next_key += 1;
         let next_signal = inner.first_signal + inner.signals.len() as u64;
-        Cursor {
-            next: after + 1,
-            next_signal,
-            key: inner.next_key,
-        }
+        Cursor { next: after + 1, next_signal, key: inner.next_key }
     }
 
     /// Whether there is something for this cursor.
@@ -230,9 +206,7 @@ impl Tail {
         }
         let place = inner.chunks.partition_point(|chunk| chunk.last() < cursor.next);
         let Some(chunk) = inner.chunks.get(place).filter(|chunk| chunk.first <= cursor.next) else {
-            return Reach::Behind {
-                after: cursor.next - 1,
-            };
+            return Reach::Behind { after: cursor.next - 1 };
         };
         let (frames, last) = chunk.part_from(cursor.next, inner.next_signal_position(cursor));
         cursor.next = last + 1;
@@ -297,8 +271,7 @@ impl Inner {
 
     /// Up to which event a cursor may go before the next signal is due.
     fn next_signal_position(&self, cursor: &Cursor) -> Seq {
-        self.signal_at(cursor.next_signal)
-            .map_or(Seq::MAX, |sent| sent.after)
+        self.signal_at(cursor.next_signal).map_or(Seq::MAX, |sent| sent.after)
     }
 }
 
@@ -309,9 +282,7 @@ impl Chunk {
 
     /// The frames from `from` on, up to `until` or about [`MAX_REACH_BYTES`], at least one; and the last event in them.
     fn part_from(&self, from: Seq, until: Seq) -> (Bytes, Seq) {
-        let skipped = usize::try_from(from - self.first)
-            .unwrap_or(usize::MAX)
-            .min(self.ends.len() - 1);
+        let skipped = usize::try_from(from - self.first).unwrap_or(usize::MAX).min(self.ends.len() - 1);
         let start = if skipped == 0 { 0 } else { self.ends[skipped - 1] };
         let wanted = usize::try_from(until.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let last_wanted = wanted.clamp(skipped, self.ends.len() - 1);
@@ -359,10 +330,7 @@ mod tests {
     /// `count` events behind `after`, each about `bytes` long.
     fn events(after: Seq, count: usize, bytes: usize) -> Vec<Record> {
         let mut previous = (after, ChainHash::from_bytes([0; 32]));
-        let event = Event::DeviceUnlinked {
-            device_id: "p".parse().unwrap(),
-            reason: "x".repeat(bytes),
-        };
+        let event = Event::DeviceUnlinked { device_id: "p".parse().unwrap(), reason: "x".repeat(bytes) };
         let mut records = Vec::new();
         for _ in 0..count {
             let record = Record::new(previous, Term(1), Timestamp::from_millis(0), &event).unwrap();
@@ -382,10 +350,7 @@ mod tests {
         loop {
             match tail.reach(cursor, Waker::noop()) {
                 Reach::Frames(frames) => {
-                    for text in frames
-                        .split(|byte| *byte == b'\n')
-                        .filter(|text| !text.is_empty())
-                    {
+                    for text in frames.split(|byte| *byte == b'\n').filter(|text| !text.is_empty()) {
                         let frame: Value = serde_json::from_slice(text).unwrap();
                         taken.push(
                             frame["seq"]
@@ -432,9 +397,7 @@ mod tests {
         let tail = tail();
         let mut cursor = tail.cursor(0);
         tail.append(&events(0, 100, 10_000));
-        let Reach::Frames(first) = tail.reach(&mut cursor, Waker::noop()) else {
-            panic!("nothing there")
-        };
+        let Reach::Frames(first) = tail.reach(&mut cursor, Waker::noop()) else { panic!("nothing there") };
         assert!(first.len() <= MAX_REACH_BYTES);
         assert_eq!(take_all(&tail, &mut cursor).last().unwrap(), "100");
     }

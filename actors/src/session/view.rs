@@ -14,10 +14,7 @@ use crate::ids::{DeviceId, MessageId, Seq, SessionId};
 /// The whole state of a session as of `head`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    missing_docs,
-    reason = "the fields are the wire's own, described in docs/protocol.md"
-)]
+#[expect(missing_docs, reason = "the fields are the wire's own, described in docs/protocol.md")]
 pub struct View {
     /// The last event that is in it; sent beside the state and not inside it.
     #[serde(skip)]
@@ -124,10 +121,7 @@ pub struct DeviceView {
 /// A session in the list. Written beside every append, so that the list needs no session to be loaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(
-    missing_docs,
-    reason = "the fields are the wire's own, described in docs/protocol.md"
-)]
+#[expect(missing_docs, reason = "the fields are the wire's own, described in docs/protocol.md")]
 pub struct Summary {
     pub session_id: SessionId,
     pub project_path: String,

@@ -1,0 +1,455 @@
+//! The actor around the plain parts: inbox, append, and what happens when it is durable.
+
+mod agency;
+mod inbox;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::core::{Batch, Core, Mark, Staged};
+use super::decide::{Policy, out_of_order};
+use super::holdback::HoldBack;
+use super::live::Phase;
+use super::load::load;
+use super::messages::{Answer, Ask, Heard, Reply, Retire};
+use super::react::recover;
+use crate::agent::Launcher;
+use crate::clock::{Clock, Timestamp};
+use crate::down::DownGuard;
+use crate::event::{Event, StopReason};
+use crate::ids::SessionId;
+use crate::journal::{Append, Journal, JournalError};
+use crate::refusal::{Code, Refusal};
+use crate::registry::Board;
+use crate::room::{Room, Signal};
+
+use agency::Agency;
+use inbox::Input;
+
+/// Senders that a session holds mail from at a time without slowing any: connections, HTTP requests, its agent.
+/// Beyond it they wait their turn; nothing is refused, because every sender awaits its answer.
+const MAILBOX: usize = 256;
+
+/// How often devices are told of the growing answer.
+const DELTA_EVERY: Duration = Duration::from_millis(30);
+
+/// When an append that wrote nothing is tried again for what cannot be refused: the agent's own words.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// What every session of a server is given.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The truth.
+    pub journal: Arc<dyn Journal>,
+    /// Starts agents.
+    pub launcher: Arc<dyn Launcher>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The list of sessions.
+    pub board: Arc<Board>,
+    /// What the configuration says.
+    pub policy: Policy,
+    /// How long an agent may take to finish when the server stops.
+    pub grace: Duration,
+}
+
+/// Where a session comes from.
+#[derive(Debug)]
+pub enum Origin {
+    /// Its events are in the journal.
+    Journal,
+    /// It begins now, with this event; the outcome is told when that is durable.
+    New {
+        /// Its `session_created`.
+        created: Box<Event>,
+        /// Whom to tell.
+        reply: Reply,
+    },
+}
+
+/// One conversation.
+pub struct Session {
+    id: SessionId,
+    around: Surroundings,
+    room: Arc<Room>,
+    origin: Option<Origin>,
+    core: Option<Core>,
+    inbox: VecDeque<Input>,
+    in_flight: Option<Flight>,
+    held: HoldBack<Ask>,
+    hold_timer: Option<SpawnHandle>,
+    agency: Agency,
+    last_delta: Option<Instant>,
+    delta_timer: Option<SpawnHandle>,
+    is_recovered: bool,
+    is_retiring: bool,
+    _down: DownGuard,
+}
+
+/// An append that is under way, and who waits for it.
+struct Flight {
+    batch: Batch,
+    mark: Mark,
+    answers: Vec<(Ask, Result<Answer, Refusal>)>,
+    heard: Vec<(Heard, oneshot::Sender<()>)>,
+    created: Option<Reply>,
+}
+
+impl Session {
+    /// Makes the actor of a session; its state is loaded once it is started, and what it is told meanwhile waits.
+    #[must_use]
+    pub fn new(
+        id: SessionId,
+        around: Surroundings,
+        room: Arc<Room>,
+        origin: Origin,
+        down: DownGuard,
+    ) -> Self {
+        Self {
+            id,
+            around,
+            room,
+            origin: Some(origin),
+            core: None,
+            inbox: VecDeque::new(),
+            in_flight: None,
+            held: HoldBack::new(),
+            hold_timer: None,
+            agency: Agency::default(),
+            last_delta: None,
+            delta_timer: None,
+            is_recovered: false,
+            is_retiring: false,
+            _down: down,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.around.clock.now()
+    }
+
+    fn loaded(&mut self, core: Core, context: &mut Context<Self>) {
+        self.room.tail().continue_at(core.state.head);
+        self.core = Some(core);
+        if let Some(Origin::New { created, reply }) = self.origin.take() {
+            self.is_recovered = true;
+            self.create(&created, reply, context);
+        } else {
+            self.pump(context);
+        }
+    }
+
+    fn create(&mut self, created: &Event, reply: Reply, context: &mut Context<Self>) {
+        let now = self.now();
+        let Some(core) = &mut self.core else { return };
+        let mut flight = Flight::new(core.mark());
+        flight.created = Some(reply);
+        core.stage_events(&mut flight.batch, std::slice::from_ref(created), now);
+        self.launch_flight(flight, context);
+    }
+
+    fn failed_to_load(&mut self, error: &dyn std::error::Error, context: &mut Context<Self>) {
+        let cause = error.source().map(ToString::to_string);
+        tracing::error!(session = %self.id, %error, cause, "a session cannot be loaded");
+        let refusal = Refusal::new(
+            Code::StorageUnavailable,
+            "This session cannot be read from the disk. The server's log says why; `tandem doctor` helps to find out.",
+        );
+        for input in self.inbox.drain(..) {
+            input.refuse(&refusal);
+        }
+        if let Some(Origin::New { reply, .. }) = self.origin.take() {
+            let _ = reply.send(Err(refusal));
+        }
+        context.stop();
+    }
+
+    /// Stages what has come in and appends it, unless an append is under way.
+    fn pump(&mut self, context: &mut Context<Self>) {
+        let now = self.now();
+        let Some(core) = self.core.as_mut().filter(|_| self.in_flight.is_none()) else { return };
+        let mut flight = Flight::new(core.mark());
+        if !self.is_recovered {
+            let recovery = recover(&core.state, now);
+            core.stage_events(&mut flight.batch, &recovery, now);
+        }
+        while flight.batch.has_room()
+            && let Some(input) = self.inbox.pop_front()
+        {
+            match input {
+                Input::Ask(ask) => self.stage_ask(ask, &mut flight, now),
+                Input::Heard(heard, durable) => self.stage_heard(heard, durable, &mut flight, now),
+            }
+        }
+        if let Some(core) = self.core.as_mut().filter(|_| !self.is_retiring) {
+            core.stage_dispatch(&mut flight.batch, now);
+        }
+        self.watch_held(context);
+        self.launch_flight(flight, context);
+    }
+
+    fn stage_ask(&mut self, ask: Ask, flight: &mut Flight, now: Timestamp) {
+        let Some(core) = &mut self.core else { return };
+        if self.is_retiring {
+            let _ = ask.reply.send(Err(Refusal::shutting_down()));
+            return;
+        }
+        let device = ask.by.device_id.clone();
+        match core.stage_command(&mut flight.batch, &ask.by, &ask.command, now, &self.room) {
+            Staged::Early { number, expected } => {
+                if let Err(ask) = self.held.hold(&device, number, ask, Instant::now()) {
+                    let _ = ask.reply.send(Err(out_of_order(expected)));
+                }
+            }
+            Staged::Answer(answer) => {
+                let is_accepted = matches!(answer, Ok(Answer::Accepted { .. }));
+                flight.answers.push((ask, answer));
+                // A message that came early may follow this one at once.
+                if is_accepted
+                    && let Some(early) = self.held.release(&device, core.ledger.next_number(&device))
+                {
+                    self.inbox.push_front(Input::Ask(early));
+                }
+            }
+        }
+    }
+
+    fn stage_heard(
+        &mut self,
+        heard: Heard,
+        durable: oneshot::Sender<()>,
+        flight: &mut Flight,
+        now: Timestamp,
+    ) {
+        let Some(core) = &mut self.core else { return };
+        for output in &heard.outputs {
+            core.stage_output(&mut flight.batch, output, now);
+        }
+        flight.heard.push((heard, durable));
+    }
+
+    fn launch_flight(&mut self, flight: Flight, context: &mut Context<Self>) {
+        let Some(core) = &self.core else { return };
+        if flight.batch.is_empty() {
+            self.landed(flight, context);
+            return;
+        }
+        let append = Append {
+            session: self.id,
+            term: core.term(),
+            records: flight.batch.records.clone(),
+            transcript: flight.batch.transcript.clone(),
+            summary: serde_json::to_string(&core.summary()).unwrap_or_default().into(),
+        };
+        self.in_flight = Some(flight);
+        let appending = self.around.journal.append(append).into_actor(self);
+        context.spawn(appending.map(|outcome, session, context| session.append_ended(outcome, context)));
+    }
+
+    fn append_ended(&mut self, outcome: Result<(), JournalError>, context: &mut Context<Self>) {
+        let Some(flight) = self.in_flight.take() else {
+            return;
+        };
+        match outcome {
+            Ok(()) => {
+                self.landed(flight, context);
+                self.pump(context);
+            }
+            Err(error @ (JournalError::NotWritten { .. } | JournalError::Unreadable { .. })) => {
+                tracing::warn!(session = %self.id, %error, "nothing was written; commands are refused");
+                self.not_written(flight, &error, context);
+            }
+            Err(error @ (JournalError::Unknown { .. } | JournalError::Fenced { .. })) => {
+                tracing::error!(session = %self.id, %error, "this owner of the session ends");
+                let refusal = Refusal::from(&error);
+                flight.refuse(&refusal);
+                for input in self.inbox.drain(..) {
+                    input.refuse(&refusal);
+                }
+                self.core = None;
+                context.stop();
+            }
+        }
+    }
+
+    /// Everything in the batch is durable: now it may be seen.
+    fn landed(&mut self, flight: Flight, context: &mut Context<Self>) {
+        let Flight { batch, mark: _, answers, heard, created } = flight;
+        self.is_recovered = true;
+        self.room.tail().append(&batch.records);
+        if let Some(core) = &self.core
+            && !batch.records.is_empty()
+        {
+            self.around.board.post(core.summary());
+        }
+        if let Some(created) = created {
+            let _ = created.send(Ok(Answer::Done));
+        }
+        for (ask, answer) in answers {
+            let _ = ask.reply.send(answer);
+        }
+        for (_, durable) in heard {
+            let _ = durable.send(());
+        }
+        for effect in batch.effects {
+            self.carry_out(effect);
+        }
+        self.tend_agent(context);
+        self.tell_growth(context);
+        self.leave_if_done(context);
+    }
+
+    /// Nothing was stored: commands are refused, what the agent said is kept and tried again.
+    fn not_written(&mut self, flight: Flight, error: &JournalError, context: &mut Context<Self>) {
+        let Flight { batch: _, mark, answers, heard, created } = flight;
+        let Some(core) = &mut self.core else { return };
+        core.take_back(mark.clone());
+        let refusal = Refusal::from(error);
+        let now = self.around.clock.now();
+        for (ask, _) in answers {
+            // What needs no write is answered all the same: reads go on when the disk is full.
+            let mut scratch = Batch::default();
+            let again = core.stage_command(&mut scratch, &ask.by, &ask.command, now, &self.room);
+            let answer = match again {
+                Staged::Answer(answer) if scratch.is_empty() => answer,
+                Staged::Answer(_) | Staged::Early { .. } => Err(refusal.clone()),
+            };
+            core.take_back(mark.clone());
+            let _ = ask.reply.send(answer);
+        }
+        if let Some(created) = created {
+            let _ = created.send(Err(refusal));
+            self.core = None;
+            context.stop();
+            return;
+        }
+        for (heard, durable) in heard.into_iter().rev() {
+            self.inbox.push_front(Input::Heard(heard, durable));
+        }
+        context.run_later(RETRY_AFTER, Self::pump);
+    }
+
+    /// Tells devices how the answer grows, at most once each [`DELTA_EVERY`].
+    fn tell_growth(&mut self, context: &mut Context<Self>) {
+        let Some(core) = self.core.as_mut().filter(|_| self.in_flight.is_none()) else {
+            return;
+        };
+        let due = self.last_delta.map(|last| last + DELTA_EVERY).filter(|due| *due > Instant::now());
+        if let Some(due) = due {
+            let has_news = core.live.answer.told < core.live.answer.text.len();
+            if has_news && self.delta_timer.is_none() {
+                let wait = due.duration_since(Instant::now());
+                self.delta_timer = Some(context.run_later(wait, |session, context| {
+                    session.delta_timer = None;
+                    session.tell_growth(context);
+                }));
+            }
+            return;
+        }
+        let Some(turn) = &core.state.turn else { return };
+        let (message, index) = (turn.message.message, core.live.answer.index);
+        if let Some((offset, text)) = core.live.answer.take_untold() {
+            self.room.tail().signal(&Signal::delta(message, index, offset, &text));
+            self.last_delta = Some(Instant::now());
+        }
+    }
+
+    /// Sees to it that early messages are given up in time.
+    fn watch_held(&mut self, context: &mut Context<Self>) {
+        if self.hold_timer.is_some() {
+            return;
+        }
+        let Some(deadline) = self.held.next_deadline() else {
+            return;
+        };
+        let wait = deadline.saturating_duration_since(Instant::now());
+        self.hold_timer = Some(context.run_later(wait, |session, context| {
+            session.hold_timer = None;
+            for ask in session.held.expire(Instant::now()) {
+                let expected =
+                    session.core.as_ref().map_or(1, |core| core.ledger.next_number(&ask.by.device_id));
+                let _ = ask.reply.send(Err(out_of_order(expected)));
+            }
+            session.watch_held(context);
+        }));
+    }
+
+    fn leave_if_done(&mut self, context: &mut Context<Self>) {
+        let is_quiet = self.in_flight.is_none() && self.inbox.is_empty();
+        let has_agent = self.core.as_ref().is_some_and(|core| core.live.agent != Phase::None);
+        if self.is_retiring && is_quiet && !has_agent {
+            context.stop();
+        }
+    }
+}
+
+impl Actor for Session {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        context.set_mailbox_capacity(MAILBOX);
+        let (journal, id, policy) = (self.around.journal.clone(), self.id, self.around.policy);
+        let loading = async move { load(&*journal, id, policy).await }.into_actor(self);
+        context.spawn(loading.map(|outcome, session, context| match outcome {
+            Ok(core) => session.loaded(core, context),
+            Err(error) => session.failed_to_load(&error, context),
+        }));
+    }
+}
+
+impl Handler<Ask> for Session {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask, context: &mut Context<Self>) {
+        self.inbox.push_back(Input::Ask(ask));
+        self.pump(context);
+    }
+}
+
+impl Handler<Heard> for Session {
+    /// Resolves when everything in it is durable, so that an agent is slowed by its pipe and never by memory.
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, heard: Heard, context: &mut Context<Self>) -> Self::Result {
+        let (durable, wait) = oneshot::channel();
+        if self.agency.is_current(heard.incarnation) {
+            self.inbox.push_back(Input::Heard(heard, durable));
+            self.pump(context);
+        }
+        Box::pin(async move {
+            // An error means that it was given up: the reader need not wait any longer.
+            let _ = wait.await;
+        })
+    }
+}
+
+impl Handler<Retire> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _retire: Retire, context: &mut Context<Self>) {
+        self.is_retiring = true;
+        self.stop_agent(StopReason::Shutdown);
+        self.pump(context);
+        self.leave_if_done(context);
+    }
+}
+
+impl Flight {
+    fn new(mark: Mark) -> Self {
+        Self { batch: Batch::default(), mark, answers: Vec::new(), heard: Vec::new(), created: None }
+    }
+
+    fn refuse(self, refusal: &Refusal) {
+        for (ask, _) in self.answers {
+            let _ = ask.reply.send(Err(refusal.clone()));
+        }
+        if let Some(created) = self.created {
+            let _ = created.send(Err(refusal.clone()));
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What the agent says, and what follows from it: events, effects, and changes of what is only live.
+
+use super::live::{Live, Phase, conversation_instead};
+use super::state::{State, Turn};
+use crate::agent::{AgentOutput, Conversation, Exit, ExitCause, Init, TurnResult};
+use crate::clock::Timestamp;
+use crate::event::{Approval, Event, Outcome, Resolution, StopReason};
+use crate::ids::MessageId;
+
+/// Takes in one output and returns the events to be journalled.
+///
+/// `Transcript` and `Garbage` lead to no event and are not handed in here.
+pub fn react(state: &State, live: &mut Live, output: &AgentOutput, now: Timestamp) -> Vec<Event> {
+    match output {
+        AgentOutput::Ready { pid, version } => ready(live, *pid, version.as_ref()),
+        AgentOutput::Started(message) => started(state, *message),
+        AgentOutput::Message(line) => {
+            if !live.answer.text.is_empty() && is_answer(line.get()) {
+                live.answer.finish_block();
+            }
+            vec![Event::AgentMessage { message: line.clone() }]
+        }
+        AgentOutput::Init(init) => described(state, live, init),
+        AgentOutput::Delta { text, .. } => {
+            live.answer.grow(text);
+            Vec::new()
+        }
+        AgentOutput::Asks(approval) => asked(state, approval),
+        AgentOutput::Withdraws(request) => {
+            let withdrawn = state.approvals.iter().filter(|pending| pending.approval.request_id == *request);
+            withdrawn
+                .map(|pending| resolve(&pending.approval, pending.asked_at, Resolution::Withdrawn, now))
+                .collect()
+        }
+        AgentOutput::Result(result) => turn_over(state, live, result, now),
+        AgentOutput::Exited(exit) => gone(state, live, exit, now),
+        AgentOutput::Transcript(_) | AgentOutput::Garbage { .. } => Vec::new(),
+    }
+}
+
+/// The turn that can be dispatched now, if any.
+///
+/// One message, one turn: the next is dispatched when the one before has ended. A turn that was dispatched to an
+/// agent which is gone and had not taken it up is dispatched again, with the same id.
+#[must_use]
+pub fn next_dispatch(state: &State, live: &Live) -> Option<Event> {
+    if live.agent != Phase::Ready || state.is_closed {
+        return None;
+    }
+    match &state.turn {
+        None => {
+            let next = state.queue.front()?;
+            Some(Event::TurnDispatched { message_id: next.message, turn: state.turns + 1, attempt: 1 })
+        }
+        Some(turn) if turn.started_at.is_none() && live.written.is_none() => Some(Event::TurnDispatched {
+            message_id: turn.message.message,
+            turn: turn.number,
+            attempt: turn.attempt + 1,
+        }),
+        Some(_) => None,
+    }
+}
+
+/// Whether an agent is needed and there is none.
+#[must_use]
+pub fn wants_agent(state: &State, live: &Live) -> bool {
+    let has_work = !state.queue.is_empty() || state.turn.is_some();
+    has_work && !state.is_closed && live.agent == Phase::None
+}
+
+/// What must be journalled when a session is loaded that was not at rest: its agent is gone, whatever it did.
+///
+/// A turn that the agent had taken up ends as `lost`: nobody re-runs it behind anyone's back, its sender may send it
+/// again. One that it had not acknowledged stays, and is dispatched again. Doing this twice does nothing more.
+#[must_use]
+pub fn recover(state: &State, now: Timestamp) -> Vec<Event> {
+    let mut events: Vec<Event> = Vec::new();
+    for pending in &state.approvals {
+        events.push(resolve(&pending.approval, pending.asked_at, Resolution::Lost, now));
+    }
+    if let Some(turn) = state.turn.as_ref().filter(|turn| turn.started_at.is_some()) {
+        let error = "The server was interrupted in the middle of this turn. Send the message again if it is still wanted.";
+        events.push(ended(turn, Outcome::Lost, now, Some(error.to_owned())));
+    }
+    if state.has_agent {
+        let detail = Some("the server was interrupted".to_owned());
+        events.push(Event::AgentStopped { reason: StopReason::Crashed, exit_code: None, detail });
+    }
+    events
+}
+
+fn ready(live: &mut Live, pid: Option<u32>, version: Option<&String>) -> Vec<Event> {
+    live.agent = Phase::Ready;
+    live.pid = pid;
+    live.version = version.cloned().or_else(|| live.version.take());
+    live.conversation_next = None;
+    let resumed = matches!(live.conversation, Some(Conversation::Resume(_)));
+    vec![Event::AgentStarted { resumed, version: live.version.clone() }]
+}
+
+fn started(state: &State, message: MessageId) -> Vec<Event> {
+    match &state.turn {
+        Some(turn) if turn.message.message == message && turn.started_at.is_none() => {
+            vec![Event::TurnStarted { message_id: message, turn: turn.number }]
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
+fn described(state: &State, live: &mut Live, init: &Init) -> Vec<Event> {
+    live.version = init.version.clone().or_else(|| live.version.take());
+    if state.last_init.as_deref() == Some(&init.comparable) {
+        return Vec::new();
+    }
+    vec![Event::AgentMessage { message: init.line.clone() }]
+}
+
+fn asked(state: &State, approval: &Approval) -> Vec<Event> {
+    let is_known = state.approvals.iter().any(|pending| pending.approval.request_id == approval.request_id);
+    if is_known { Vec::new() } else { vec![Event::ApprovalRequested(approval.clone())] }
+}
+
+fn turn_over(state: &State, live: &mut Live, result: &TurnResult, now: Timestamp) -> Vec<Event> {
+    let mut events = vec![Event::AgentMessage { message: result.line.clone() }];
+    let cost_usd = result.total_cost_usd.map(|total| {
+        let cost = if total >= live.cost_before { total - live.cost_before } else { total };
+        live.cost_before = total;
+        cost
+    });
+    let Some(turn) = state.turn.as_ref().filter(|turn| answers(result, turn)) else {
+        return events;
+    };
+    for pending in &state.approvals {
+        events.push(resolve(&pending.approval, pending.asked_at, Resolution::Withdrawn, now));
+    }
+    let is_interrupted = result.is_interrupted || (result.is_error && live.interrupted_by.is_some());
+    let outcome = match (is_interrupted, result.is_error) {
+        (true, _) => Outcome::Interrupted,
+        (false, true) => Outcome::Failed,
+        (false, false) => Outcome::Completed,
+    };
+    let is_failed = outcome == Outcome::Failed;
+    events.push(Event::TurnEnded {
+        message_id: turn.message.message,
+        turn: turn.number,
+        outcome,
+        text: result.text.clone().filter(|_| !is_failed),
+        error: result.text.clone().filter(|_| is_failed),
+        duration_ms: now.millis_since(turn.started_at.unwrap_or(turn.dispatched_at)),
+        usage: result.usage.clone(),
+        cost_usd,
+        by: live.interrupted_by.take().filter(|_| outcome == Outcome::Interrupted),
+    });
+    live.begin_turn();
+    live.written = None;
+    events
+}
+
+/// Whether a result ends this turn: it names its message, or does not say which it answers.
+fn answers(result: &TurnResult, turn: &Turn) -> bool {
+    result.answers.is_empty() || result.answers.contains(&turn.message.message.uuid())
+}
+
+fn gone(state: &State, live: &mut Live, exit: &Exit, now: Timestamp) -> Vec<Event> {
+    if live.agent == Phase::None {
+        return Vec::new();
+    }
+    let was_stopping = live.stopping;
+    let conversation = live.conversation;
+    let had_tried_another = live.conversation_next.is_some();
+    live.forget_agent();
+    let is_refused_conversation =
+        matches!(exit.cause, ExitCause::ConversationExists | ExitCause::NoConversation);
+    if let (true, false, Some(refused)) = (is_refused_conversation, had_tried_another, conversation) {
+        live.conversation_next = Some(conversation_instead(refused));
+        return Vec::new();
+    }
+    live.conversation_next = None;
+    let mut events = Vec::new();
+    for pending in &state.approvals {
+        events.push(resolve(&pending.approval, pending.asked_at, Resolution::Lost, now));
+    }
+    if !state.has_agent {
+        if was_stopping.is_none() {
+            events.extend(fail_next(state, exit, now));
+        }
+        return events;
+    }
+    if let Some(turn) = &state.turn {
+        let (outcome, error) = match was_stopping {
+            Some(StopReason::Closed) => (Outcome::Interrupted, "The session was closed.".to_owned()),
+            Some(StopReason::Shutdown) => (Outcome::Interrupted, "The server was stopped.".to_owned()),
+            Some(_) | None => {
+                (Outcome::Failed, format!("The agent ended in the middle of the turn ({}).", say(exit)))
+            }
+        };
+        events.push(ended(turn, outcome, now, Some(error)));
+    }
+    let reason = was_stopping.unwrap_or(StopReason::Crashed);
+    let detail = (reason == StopReason::Crashed).then(|| say(exit));
+    events.push(Event::AgentStopped { reason, exit_code: exit.code, detail });
+    events
+}
+
+/// The agent cannot even be started: the message that needed it fails and says why; the next one tries again.
+fn fail_next(state: &State, exit: &Exit, now: Timestamp) -> Vec<Event> {
+    let error = match exit.cause {
+        ExitCause::NotFound => {
+            "There is no agent to run: install Claude Code, or set agent.command.".to_owned()
+        }
+        _ => format!("The agent could not be started ({}).", say(exit)),
+    };
+    if let Some(turn) = &state.turn {
+        return vec![ended(turn, Outcome::Failed, now, Some(error))];
+    }
+    let Some(next) = state.queue.front() else {
+        return Vec::new();
+    };
+    let turn = Turn {
+        message: next.clone(),
+        number: state.turns + 1,
+        attempt: 1,
+        dispatched_at: now,
+        started_at: None,
+    };
+    let dispatched = Event::TurnDispatched { message_id: next.message, turn: turn.number, attempt: 1 };
+    vec![dispatched, ended(&turn, Outcome::Failed, now, Some(error))]
+}
+
+fn say(exit: &Exit) -> String {
+    let how = match (exit.code, exit.signal) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "no exit code".to_owned(),
+    };
+    if exit.last_words.trim().is_empty() { how } else { format!("{how}: {}", exit.last_words.trim()) }
+}
+
+fn ended(turn: &Turn, outcome: Outcome, now: Timestamp, error: Option<String>) -> Event {
+    Event::TurnEnded {
+        message_id: turn.message.message,
+        turn: turn.number,
+        outcome,
+        text: None,
+        error,
+        duration_ms: now.millis_since(turn.started_at.unwrap_or(turn.dispatched_at)),
+        usage: None,
+        cost_usd: None,
+        by: None,
+    }
+}
+
+fn resolve(approval: &Approval, asked_at: Timestamp, decision: Resolution, now: Timestamp) -> Event {
+    Event::ApprovalResolved {
+        request_id: approval.request_id.clone(),
+        decision,
+        by: None,
+        message: None,
+        waited_ms: now.millis_since(asked_at),
+    }
+}
+
+/// Whether a line is a finished block of the model's answer.
+fn is_answer(line: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: std::borrow::Cow<'a, str>,
+    }
+    serde_json::from_str::<Head<'_>>(line).is_ok_and(|head| head.kind == "assistant")
+}

@@ -1,0 +1,101 @@
+//! Starts and stops everything: threads, registry, list and directory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use crate::agent::Launcher;
+use crate::clock::Clock;
+use crate::hub::Hub;
+use crate::journal::{Journal, JournalError};
+use crate::registry::{Board, Directory, Registry, Setup, StopAll};
+use crate::room::Encoder;
+use crate::session::{Policy, Summary, Surroundings};
+
+/// What an actor system is made of.
+pub struct Parts {
+    /// The truth.
+    pub journal: Arc<dyn Journal>,
+    /// Starts agents.
+    pub launcher: Arc<dyn Launcher>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// How events are wrapped for the wire.
+    pub encoder: Encoder,
+    /// What the configuration says of sessions.
+    pub policy: Policy,
+    /// How long an agent may take to finish when the server stops.
+    pub grace: Duration,
+    /// Below which folders projects may lie.
+    pub allowed_roots: Vec<PathBuf>,
+    /// How many threads sessions live on; 0 means the caller's own, as tests with a virtual clock need it.
+    pub threads: usize,
+}
+
+/// A running actor system. Stop it with [`System::stop`]; dropping it leaves the threads running.
+#[derive(Debug)]
+pub struct System {
+    hub: Hub,
+    arbiters: Vec<Arbiter>,
+}
+
+impl System {
+    /// Reads the list of sessions and starts the registry. No session is loaded, no agent started.
+    ///
+    /// Must be called on a thread with an actix system.
+    ///
+    /// # Errors
+    /// The journal could not be read; starting again is safe.
+    pub async fn start(parts: Parts) -> Result<Self, JournalError> {
+        let board = Arc::new(Board::default());
+        for row in parts.journal.sessions().await? {
+            match serde_json::from_str::<Summary>(&row.summary) {
+                Ok(summary) => board.post(Summary { pid: None, ..summary }),
+                Err(error) => {
+                    tracing::error!(session = %row.session, %error, "a session's summary cannot be read; it is not listed");
+                }
+            }
+        }
+        let directory = Arc::new(Directory::new(parts.clock.clone(), parts.journal.devices().await?));
+        let arbiters: Vec<Arbiter> = (0..parts.threads).map(|_| Arbiter::new()).collect();
+        let canonical = |root: PathBuf| root.canonicalize().unwrap_or(root);
+        let around = Surroundings {
+            journal: parts.journal.clone(),
+            launcher: parts.launcher,
+            clock: parts.clock.clone(),
+            board: board.clone(),
+            policy: parts.policy,
+            grace: parts.grace,
+        };
+        let setup = Setup {
+            around,
+            directory: directory.clone(),
+            encoder: parts.encoder,
+            allowed_roots: parts.allowed_roots.into_iter().map(canonical).collect(),
+            arbiters: arbiters.iter().map(Arbiter::handle).collect(),
+        };
+        let registry = Registry::new(setup).start();
+        let hub = Hub { registry, board, directory, journal: parts.journal, clock: parts.clock };
+        hub.wake_unfinished();
+        Ok(Self { hub, arbiters })
+    }
+
+    /// The way in.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Stops everything in good order: sessions take nothing new, agents finish or are ended, the last events are
+    /// written, threads end. Returns when all of it is done.
+    pub async fn stop(self) {
+        // A registry that is gone has no session left to stop.
+        let _ = self.hub.registry.send(StopAll).await;
+        for arbiter in self.arbiters {
+            arbiter.stop();
+            let _ = arbiter.join();
+        }
+    }
+}

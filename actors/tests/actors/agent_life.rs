@@ -1,0 +1,176 @@
+//! An agent comes, fails, goes and comes back, and the conversation goes on.
+
+use tandem_actors::agent::{AgentOutput, Conversation, ExitCause};
+use tandem_actors::journal::TranscriptLine;
+
+use crate::support::{House, result};
+
+#[actix::test]
+async fn a_conversation_is_begun_once_and_resumed_after_a_crash() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    assert_eq!(agent.launch.conversation, Conversation::New(session.uuid()));
+    agent.takes_message().await;
+    house.has_kind(session, "turn_started", 1).await;
+    house.submit(session, "phone", "two").await;
+    agent.exits(ExitCause::ByItself, 3, "it broke").await;
+    let mut second = house.agents.ready().await;
+    assert_eq!(second.launch.conversation, Conversation::Resume(session.uuid()));
+    assert_eq!(second.takes_message().await.1, "two", "the turn that crashed is not run again");
+    let ended = house.data_of(session, "turn_ended").await.remove(0);
+    assert_eq!(ended["outcome"], "failed");
+    assert!(ended["error"].as_str().unwrap().contains("it broke"));
+    let stopped = house.data_of(session, "agent_stopped").await.remove(0);
+    assert_eq!((&stopped["reason"], &stopped["exitCode"]), (&"crashed".into(), &3.into()));
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_conversation_that_exists_already_is_resumed_and_nobody_notices() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let agent = house.agents.next().await;
+    agent.exits(ExitCause::ConversationExists, 1, "already in use").await;
+    let mut second = house.agents.ready().await;
+    assert_eq!(second.launch.conversation, Conversation::Resume(session.uuid()));
+    assert_eq!(second.serves().await, "one");
+    house.has_kind(session, "turn_ended", 1).await;
+    assert_eq!(house.data_of(session, "turn_ended").await[0]["outcome"], "completed");
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_conversation_that_the_agent_forgot_is_given_back_to_it() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    let line = TranscriptLine { file: "/h/.claude/projects/p/x.jsonl".into(), line: "{}".into() };
+    agent.print(AgentOutput::Transcript(vec![line.clone()])).await;
+    agent.serves().await;
+    house.has_kind(session, "turn_ended", 1).await;
+    agent.exits(ExitCause::ByItself, 0, "").await;
+    house.submit(session, "phone", "two").await;
+    let forgetful = house.agents.next().await;
+    assert!(forgetful.launch.transcript.is_empty());
+    forgetful.exits(ExitCause::NoConversation, 1, "No conversation found").await;
+    let mut reminded = house.agents.ready().await;
+    assert_eq!(reminded.launch.conversation, Conversation::Resume(session.uuid()));
+    assert_eq!(reminded.launch.transcript, [line]);
+    assert_eq!(reminded.serves().await, "two");
+    house.close().await;
+}
+
+#[actix::test]
+async fn an_agent_that_cannot_be_started_fails_the_message_and_says_why() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    house.agents.next().await.exits(ExitCause::NotStarted, 1, "bad flag").await;
+    house.has_kind(session, "turn_ended", 1).await;
+    let ended = house.data_of(session, "turn_ended").await.remove(0);
+    assert_eq!(ended["outcome"], "failed");
+    assert!(ended["error"].as_str().unwrap().contains("bad flag"));
+    house.submit(session, "phone", "two").await;
+    assert_eq!(house.agents.ready().await.serves().await, "two");
+    house.close().await;
+}
+
+#[actix::test]
+async fn each_turn_costs_what_it_added() {
+    let house = House::open().await;
+    let session = house.session().await;
+    let mut agent = None;
+    for (text, total) in [("one", 0.25), ("two", 0.75)] {
+        house.submit(session, "phone", text).await;
+        if agent.is_none() {
+            agent = Some(house.agents.ready().await);
+        }
+        let agent = agent.as_mut().unwrap();
+        let (message, _) = agent.takes_message().await;
+        let mut result = result(message, "ok");
+        result.total_cost_usd = Some(total);
+        agent.print(AgentOutput::Result(result)).await;
+    }
+    house.has_kind(session, "turn_ended", 2).await;
+    let costs: Vec<_> = house.data_of(session, "turn_ended").await;
+    let costs: Vec<_> = costs.iter().map(|data| data["costUsd"].as_f64().unwrap()).collect();
+    assert_eq!(costs, [0.25, 0.5]);
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_result_of_another_message_ends_no_turn() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    let (message, _) = agent.takes_message().await;
+    agent.answers(tandem_actors::ids::MessageId::random(), "not mine").await;
+    agent.answers(message, "mine").await;
+    house.has_kind(session, "turn_ended", 1).await;
+    assert_eq!(house.data_of(session, "turn_ended").await[0]["text"], "mine");
+    house.close().await;
+}
+
+#[actix::test]
+async fn after_a_restart_every_conversation_goes_on() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    agent.serves().await;
+    house.has_kind(session, "turn_ended", 1).await;
+    let journal = house.journal.clone();
+    let stopping = tokio::task::spawn_local(house.close());
+    assert!(agent.stop.recv().await.is_some(), "an agent is asked to finish");
+    stopping.await.unwrap();
+    assert_eq!(
+        journal.records(session).last().unwrap().data.as_ref(),
+        r#"{"reason":"shutdown","exitCode":0}"#
+    );
+
+    let house = House::open_on(journal).await;
+    assert_eq!(house.view(session).await.turns, 1);
+    house.submit(session, "phone", "two").await;
+    let mut agent = house.agents.ready().await;
+    assert_eq!(agent.launch.conversation, Conversation::Resume(session.uuid()));
+    assert_eq!(agent.serves().await, "two");
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_journal_cut_anywhere_is_recovered_and_the_queue_runs_on() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    house.submit(session, "phone", "two").await;
+    let mut agent = house.agents.ready().await;
+    agent.takes_message().await;
+    agent.print(AgentOutput::Asks(crate::support::approval("r1", "Bash"))).await;
+    house.has_kind(session, "approval_requested", 1).await;
+    let journal = house.journal.clone();
+    let head = journal.records(session).last().unwrap().seq;
+    for cut in 1..=head {
+        let before = journal.cut_after(session, cut).records(session);
+        let house = House::open_on(journal.cut_after(session, cut)).await;
+        let accepted = before.iter().filter(|record| &*record.kind == "message_accepted").count();
+        let started = before.iter().filter(|record| &*record.kind == "turn_started").count();
+        let view = house.view(session).await;
+        assert!(view.approvals.is_empty(), "cut {cut}: nobody can answer an agent that is gone");
+        if accepted > started {
+            let mut agent = house.agents.ready().await;
+            for _ in started..accepted {
+                agent.serves().await;
+            }
+            house.has_kind(session, "turn_ended", accepted).await;
+        }
+        let records = house.journal.records(session);
+        assert_eq!(records[..before.len()], before, "cut {cut}: history is never changed");
+        house.close().await;
+    }
+    drop(house);
+}

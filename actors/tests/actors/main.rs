@@ -1,0 +1,11 @@
+//! The actor system as a program meets it that has no HTTP, no SQL and no `claude`: a journal in memory and agents
+//! that the test plays itself.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod agent_life;
+mod approvals;
+mod devices;
+mod framework;
+mod messages;
+mod storage;
+mod support;

@@ -1,0 +1,282 @@
+//! A house to test in: a journal in memory, agents played by the test, a clock that can be set.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tandem_actors::agent::{
+    AgentHandle, AgentInput, AgentOutput, Exit, ExitCause, Launch, Launcher, Stop, TurnResult,
+};
+use tandem_actors::clock::{ManualClock, Timestamp};
+use tandem_actors::content::Content;
+use tandem_actors::event::{Approval, By, Event, SubmitMode};
+use tandem_actors::hub::Hub;
+use tandem_actors::ids::{MessageId, Seq, SessionId, UserId};
+use tandem_actors::journal::{Journal, MemoryJournal};
+use tandem_actors::refusal::Refusal;
+use tandem_actors::registry::Create;
+use tandem_actors::session::{Answer, Command, Policy, Submit, View};
+use tandem_actors::system::{Parts, System};
+use tokio::sync::mpsc;
+
+/// How long a test waits for something that must come; far more than it ever takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Everything that a test needs, torn down with [`House::close`].
+pub struct House {
+    pub system: System,
+    pub hub: Hub,
+    pub journal: MemoryJournal,
+    pub agents: Agents,
+    pub clock: ManualClock,
+    folder: tempfile::TempDir,
+}
+
+/// Agents that were launched and wait to be played.
+#[derive(Clone)]
+pub struct Agents {
+    launched: Arc<Mutex<mpsc::UnboundedReceiver<Played>>>,
+}
+
+struct Stage {
+    launched: mpsc::UnboundedSender<Played>,
+}
+
+/// One agent, played by the test.
+pub struct Played {
+    pub launch: Launch,
+    pub input: mpsc::Receiver<AgentInput>,
+    pub output: mpsc::Sender<Vec<AgentOutput>>,
+    pub stop: mpsc::Receiver<Stop>,
+}
+
+impl Launcher for Stage {
+    fn launch(&self, launch: Launch) -> AgentHandle {
+        let (input, played_input) = mpsc::channel(64);
+        let (played_output, output) = mpsc::channel(2);
+        let (stop, mut asked) = mpsc::channel(1);
+        let (tell_stop, played_stop) = mpsc::channel(1);
+        let last_words = played_output.clone();
+        tokio::task::spawn_local(async move {
+            // Every agent here obeys; a test that wants to see the request looks at `stop`.
+            if let Some(how) = asked.recv().await {
+                tell_stop.try_send(how).ok();
+                let exit =
+                    Exit { code: Some(0), signal: None, last_words: String::new(), cause: ExitCause::Asked };
+                last_words.send(vec![AgentOutput::Exited(exit)]).await.ok();
+            }
+        });
+        let played = Played { launch, input: played_input, output: played_output, stop: played_stop };
+        self.launched.send(played).ok();
+        AgentHandle { input, output, stop }
+    }
+}
+
+pub fn start_of_time() -> Timestamp {
+    Timestamp::from_millis(1_790_000_000_000)
+}
+
+impl House {
+    pub async fn open() -> Self {
+        Self::open_on(MemoryJournal::new()).await
+    }
+
+    /// A house on a journal that knows something already: a restart of the server.
+    pub async fn open_on(journal: MemoryJournal) -> Self {
+        let (launched, played) = mpsc::unbounded_channel();
+        let clock = ManualClock::at(start_of_time());
+        let folder = tempfile::tempdir().unwrap();
+        let parts = Parts {
+            journal: Arc::new(journal.clone()),
+            launcher: Arc::new(Stage { launched }),
+            clock: Arc::new(clock.clone()),
+            encoder: |payload, out| {
+                out.extend_from_slice(payload);
+                out.push(b'\n');
+            },
+            policy: Policy { dedup_window: TimeDelta::seconds(10), timeout: TimeDelta::hours(24) },
+            grace: Duration::from_secs(1),
+            allowed_roots: vec![folder.path().to_owned(), "/".into()],
+            threads: 0,
+        };
+        let system = System::start(parts).await.unwrap();
+        let hub = system.hub().clone();
+        Self {
+            system,
+            hub,
+            journal,
+            agents: Agents { launched: Arc::new(Mutex::new(played)) },
+            clock,
+            folder,
+        }
+    }
+
+    pub async fn close(self) {
+        tokio::time::timeout(PATIENCE, self.system.stop()).await.expect("the system stops");
+    }
+
+    pub async fn session(&self) -> SessionId {
+        let create = Create {
+            by: by("desk"),
+            project_path: self.folder.path().to_owned(),
+            title: None,
+            model: None,
+            permission_mode: None,
+        };
+        self.hub.create(create).await.unwrap().session
+    }
+
+    pub async fn ask(&self, session: SessionId, device: &str, command: Command) -> Result<Answer, Refusal> {
+        let asking = self.hub.ask(session, by(device), command);
+        tokio::time::timeout(PATIENCE, asking).await.expect("every command is answered")
+    }
+
+    pub async fn submit(&self, session: SessionId, device: &str, text: &str) -> (MessageId, Seq, bool) {
+        accepted(self.ask(session, device, Command::Submit(says(text))).await)
+    }
+
+    pub async fn view(&self, session: SessionId) -> Arc<View> {
+        self.hub.look(session, by("desk")).await.unwrap()
+    }
+
+    /// Every event so far, as `kind` of each.
+    pub fn kinds(&self, session: SessionId) -> Vec<String> {
+        self.journal.records(session).iter().map(|record| record.kind.to_string()).collect()
+    }
+
+    /// Waits until the journal of a session satisfies a condition; fails with all kinds of events when it never does.
+    pub async fn eventually(&self, session: SessionId, what: &str, is_true: impl Fn(&[Event]) -> bool) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let events: Vec<Event> =
+                self.journal.records(session).iter().map(|record| record.event().unwrap()).collect();
+            if is_true(&events) {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "never {what}; events: {:?}", self.kinds(session));
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub async fn has_kind(&self, session: SessionId, kind: &str, times: usize) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while self.kinds(session).iter().filter(|one| *one == kind).count() < times {
+            assert!(std::time::Instant::now() < deadline, "never {kind} ×{times}: {:?}", self.kinds(session));
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The events of one kind, as JSON.
+    pub async fn data_of(&self, session: SessionId, kind: &str) -> Vec<Value> {
+        let records = self.journal.read(session, 0, usize::MAX, usize::MAX).await.unwrap();
+        let of_kind = records.iter().filter(|record| &*record.kind == kind);
+        of_kind.map(|record| serde_json::from_str(&record.data).unwrap()).collect()
+    }
+}
+
+pub fn by(device: &str) -> By {
+    By { device_id: device.parse().unwrap(), user_id: UserId::owner() }
+}
+
+pub fn says(text: &str) -> Submit {
+    Submit {
+        content: Content::text(text).unwrap(),
+        message_id: None,
+        mode: SubmitMode::Queue,
+        device_seq: None,
+    }
+}
+
+pub fn accepted(answer: Result<Answer, Refusal>) -> (MessageId, Seq, bool) {
+    match answer {
+        Ok(Answer::Accepted { message_id, seq, duplicate }) => (message_id, seq, duplicate),
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+impl Agents {
+    /// The next agent that is launched.
+    #[expect(clippy::await_holding_lock, reason = "one test, one thread: nobody else waits for this lock")]
+    pub async fn next(&self) -> Played {
+        let mut launched = self.launched.lock().unwrap();
+        tokio::time::timeout(PATIENCE, launched.recv()).await.expect("an agent is launched").unwrap()
+    }
+
+    /// The next agent, ready for messages.
+    pub async fn ready(&self) -> Played {
+        let agent = self.next().await;
+        agent.print(AgentOutput::Ready { pid: Some(7), version: Some("test".into()) }).await;
+        agent
+    }
+
+    pub fn none_was_launched(&self) -> bool {
+        self.launched.lock().unwrap().try_recv().is_err()
+    }
+}
+
+impl Played {
+    pub async fn print(&self, output: AgentOutput) {
+        self.output.send(vec![output]).await.expect("the session listens");
+    }
+
+    pub async fn hears(&mut self) -> AgentInput {
+        tokio::time::timeout(PATIENCE, self.input.recv()).await.expect("the agent is told something").unwrap()
+    }
+
+    /// Waits for a message and takes it up.
+    pub async fn takes_message(&mut self) -> (MessageId, String) {
+        match self.hears().await {
+            AgentInput::Message { id, content } => {
+                self.print(AgentOutput::Started(id)).await;
+                (id, content.plain_text())
+            }
+            other => panic!("not a message: {other:?}"),
+        }
+    }
+
+    /// Ends the turn of a message with an answer.
+    pub async fn answers(&self, message: MessageId, text: &str) {
+        self.print(AgentOutput::Result(result(message, text))).await;
+    }
+
+    /// Takes the next message up and answers it.
+    pub async fn serves(&mut self) -> String {
+        let (message, text) = self.takes_message().await;
+        self.answers(message, &text).await;
+        text
+    }
+
+    pub async fn exits(&self, cause: ExitCause, code: i32, last_words: &str) {
+        let exit = Exit { code: Some(code), signal: None, last_words: last_words.into(), cause };
+        self.print(AgentOutput::Exited(exit)).await;
+    }
+}
+
+pub fn raw(json: &str) -> Arc<RawValue> {
+    RawValue::from_string(json.to_owned()).unwrap().into()
+}
+
+pub fn result(message: MessageId, text: &str) -> TurnResult {
+    TurnResult {
+        line: raw(r#"{"type":"result","subtype":"success"}"#),
+        answers: vec![message.uuid()],
+        is_error: false,
+        is_interrupted: false,
+        text: Some(text.to_owned()),
+        usage: Some(serde_json::json!({"input_tokens": 3, "output_tokens": 4})),
+        total_cost_usd: None,
+    }
+}
+
+pub fn approval(request: &str, tool: &str) -> Approval {
+    Approval {
+        request_id: request.parse().unwrap(),
+        tool: tool.to_owned(),
+        input: raw(r#"{"command":"ls"}"#),
+        description: None,
+        suggestions: Some(raw(r#"[{"type":"addRules"}]"#)),
+        tool_use_id: None,
+    }
+}
