@@ -17,6 +17,13 @@ mod rows;
 mod writer;
 mod writer_thread;
 
+#[cfg(test)]
+mod promises;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
 use tandem_actors::event::Record;

@@ -284,3 +284,6 @@ fn unknown(reason: &str) -> JournalError {
         reason: reason.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;
