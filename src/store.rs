@@ -18,6 +18,8 @@ mod writer;
 mod writer_thread;
 
 #[cfg(test)]
+mod kill_tests;
+#[cfg(test)]
 mod promises;
 #[cfg(test)]
 mod testing;
