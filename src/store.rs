@@ -1,0 +1,149 @@
+//! The journal on disk: SQLite in one folder, one thread that writes, a few that read.
+//!
+//! What is acknowledged was synced (WAL, `synchronous=FULL`). A commit that failed in a way that leaves it open whether
+//! it is on disk ends all writing until the next start; `writer.rs` says why.
+
+mod checkpoint;
+mod database;
+mod faults;
+mod folder;
+mod health;
+mod open_error;
+mod queries;
+mod queue;
+mod reader;
+mod request;
+mod rows;
+mod writer;
+mod writer_thread;
+
+#[cfg(test)]
+mod kill_tests;
+#[cfg(test)]
+mod promises;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use tandem_actors::event::Record;
+use tandem_actors::ids::{Epoch, Seq, SessionId};
+use tandem_actors::journal::{Append, Claim, DeviceRow, Journal, Pending, SessionRow, TranscriptLine};
+
+use checkpoint::Wal;
+use folder::Folder;
+use health::Health;
+use reader::Readers;
+use request::Request;
+use writer::Writer;
+use writer_thread::WriterThread;
+
+pub use faults::{Failure, Faults, Moment};
+pub use open_error::OpenError;
+pub use request::TokenRow;
+
+/// The journal of one data folder, held by this process alone.
+///
+/// A write is queued by the call itself if there is room, else by its future; from then on it happens whether the future
+/// is awaited or dropped. Dropping the journal finishes what is queued, leaves an empty log behind, ends the threads and
+/// only then lets the folder go: some milliseconds in which the dropping thread stands still.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    epoch: Epoch,
+    health: Health,
+    // Dropped in this order: the last connection to close removes the log, and only the writer's can; the folder is let
+    // go when nobody works in it.
+    readers: Readers,
+    writer: WriterThread,
+    _folder: Folder,
+}
+
+impl SqliteJournal {
+    /// Opens the journal of a data folder, and makes both if they are not there.
+    ///
+    /// *Crash:* at any moment leaves a folder that opens. What a crash left in the log is read back first.
+    ///
+    /// # Errors
+    /// [`OpenError`], whose text is for the operator. [`OpenError::InUse`] goes away when the other server ends.
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        Self::open_with_faults(folder, Faults::default())
+    }
+
+    /// Opens a journal that fails on order.
+    ///
+    /// # Errors
+    /// As [`SqliteJournal::open`].
+    pub fn open_with_faults(folder: &Path, faults: Faults) -> Result<Self, OpenError> {
+        let folder = Folder::hold(folder)?;
+        let (connection, epoch) = database::open_writer(&folder)?;
+        let readers = Readers::start(&folder)?;
+        let health = Health::default();
+        let writer = Writer::new(connection, Wal::of(&folder), faults, health.clone());
+        Ok(Self {
+            epoch,
+            health,
+            readers,
+            writer: WriterThread::start(writer)?,
+            _folder: folder,
+        })
+    }
+
+    /// All tokens that open the server, in no order.
+    #[must_use]
+    pub fn token_hashes(&self) -> Pending<Vec<TokenRow>> {
+        self.readers.ask("read the tokens", queries::tokens)
+    }
+
+    /// Remembers a token by its hash.
+    ///
+    /// # Errors
+    /// As [`Journal::append`], without `Fenced`.
+    #[must_use]
+    pub fn add_token(&self, token: TokenRow) -> Pending<()> {
+        self.writer.ask(|answer| Request::AddToken(token, answer))
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn epoch(&self) -> Epoch {
+        self.epoch.clone()
+    }
+
+    fn sessions(&self) -> Pending<Vec<SessionRow>> {
+        self.readers.ask("list the sessions", queries::sessions)
+    }
+
+    fn claim(&self, session: SessionId) -> Pending<Claim> {
+        self.writer.ask(|answer| Request::Claim(session, answer))
+    }
+
+    fn append(&self, append: Append) -> Pending<()> {
+        self.writer.ask(|answer| Request::Append(append, answer))
+    }
+
+    fn read(&self, session: SessionId, after: Seq, limit: usize, max_bytes: usize) -> Pending<Vec<Record>> {
+        self.readers.ask("read events", move |connection| {
+            queries::read(connection, session, after, limit, max_bytes)
+        })
+    }
+
+    fn transcript(&self, session: SessionId) -> Pending<Vec<TranscriptLine>> {
+        self.readers.ask("read a transcript", move |connection| {
+            queries::transcript(connection, session)
+        })
+    }
+
+    fn save_devices(&self, devices: Vec<DeviceRow>) -> Pending<()> {
+        self.writer.ask(|answer| Request::SaveDevices(devices, answer))
+    }
+
+    fn devices(&self) -> Pending<Vec<DeviceRow>> {
+        self.readers.ask("read the devices", queries::devices)
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.health.trouble()
+    }
+}

@@ -1,0 +1,211 @@
+//! Connections to the database: their settings, read back, and the schema's versions.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tandem_actors::ids::Epoch;
+
+use super::folder::Folder;
+use super::open_error::OpenError;
+
+/// The first release without the WAL-reset bug, as `sqlite3_libversion_number` counts.
+const OLDEST_LIBRARY: i32 = 3_051_003;
+
+/// All versions of the schema in their order: the first makes version 1, each one more.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// How long one connection waits for another's lock. Only start-up and a checkpoint behind a reader ever wait.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements that a connection keeps prepared; more than there are in `writer` or `reader`.
+const PREPARED_STATEMENTS: usize = 32;
+
+/// Pragma, what it is set to, what reading it back must say.
+///
+/// `synchronous` FULL syncs the log at every commit; with NORMAL an acknowledged append could be lost with the power.
+/// Checkpoints are the writer's own (`checkpoint.rs`). The two `fullfsync` matter on macOS only and do no harm elsewhere.
+const WRITER_SETTINGS: &[(&str, &str, &str)] = &[
+    ("journal_mode", "WAL", "wal"),
+    ("synchronous", "FULL", "2"),
+    ("wal_autocheckpoint", "0", "0"),
+    ("journal_size_limit", "67108864", "67108864"),
+    ("mmap_size", "0", "0"),
+    ("foreign_keys", "ON", "1"),
+    ("temp_store", "MEMORY", "2"),
+    ("fullfsync", "ON", "1"),
+    ("checkpoint_fullfsync", "ON", "1"),
+];
+
+const READER_SETTINGS: &[(&str, &str, &str)] = &[
+    ("query_only", "ON", "1"),
+    ("mmap_size", "0", "0"),
+    ("temp_store", "MEMORY", "2"),
+];
+
+/// Opens the only connection that writes, brings the schema up to date and reads the history's identity.
+///
+/// *Crash:* each version of the schema is there completely or not at all.
+pub(super) fn open_writer(folder: &Folder) -> Result<(Connection, Epoch), OpenError> {
+    if rusqlite::version_number() < OLDEST_LIBRARY {
+        return Err(OpenError::OldLibrary {
+            found: rusqlite::version(),
+        });
+    }
+    let mut connection = connect(folder, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_SETTINGS)?;
+    migrate(&mut connection, folder)?;
+    let epoch = epoch(&connection).map_err(failed("read the epoch", folder))?;
+    Ok((connection, epoch))
+}
+
+/// Opens a connection that cannot write. The writer's must be open.
+pub(super) fn open_reader(folder: &Folder) -> Result<Connection, OpenError> {
+    connect(folder, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_SETTINGS)
+}
+
+fn connect(
+    folder: &Folder,
+    access: OpenFlags,
+    settings: &[(&'static str, &'static str, &str)],
+) -> Result<Connection, OpenError> {
+    // A connection never leaves its thread, so SQLite need not guard it.
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(folder.database(), flags).map_err(failed("open the database", folder))?;
+    connection
+        .busy_timeout(BUSY_TIMEOUT)
+        .map_err(failed("set the busy timeout", folder))?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    for &(name, wanted, expected) in settings {
+        // Some of these answer with a row when they are set and some do not; both are read and put aside.
+        connection
+            .pragma(None, name, wanted, |_| Ok(()))
+            .map_err(failed("set up the database", folder))?;
+        let found = read_setting(&connection, name).map_err(failed("read the settings back", folder))?;
+        if found != expected {
+            return Err(OpenError::Setting { name, wanted, found });
+        }
+    }
+    Ok(connection)
+}
+
+fn read_setting(connection: &Connection, name: &str) -> rusqlite::Result<String> {
+    use rusqlite::types::Value;
+    connection.pragma_query_value(None, name, |row| {
+        Ok(match row.get(0)? {
+            Value::Integer(number) => number.to_string(),
+            Value::Text(text) => text,
+            other => format!("{other:?}"),
+        })
+    })
+}
+
+fn migrate(connection: &mut Connection, folder: &Folder) -> Result<(), OpenError> {
+    let error = || failed("bring the schema up to date", folder);
+    let known = MIGRATIONS.len();
+    let version: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(error())?;
+    let Some(missing) = usize::try_from(version)
+        .ok()
+        .and_then(|done| MIGRATIONS.get(done..))
+    else {
+        return Err(OpenError::NewerSchema {
+            folder: folder.path().to_owned(),
+            found: version,
+            known: i64::try_from(known).unwrap_or(i64::MAX),
+        });
+    };
+    let first_missing = known - missing.len() + 1;
+    for (new_version, sql) in (first_missing..).zip(missing) {
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(error())?;
+        transaction.execute_batch(sql).map_err(error())?;
+        transaction
+            .execute_batch(&format!("PRAGMA user_version = {new_version}"))
+            .map_err(error())?;
+        transaction.commit().map_err(error())?;
+    }
+    Ok(())
+}
+
+fn epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
+    connection.execute(
+        "INSERT INTO meta (name, value) VALUES ('epoch', ?1) ON CONFLICT DO NOTHING",
+        [Epoch::random().as_str()],
+    )?;
+    let text: String = connection.query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| {
+        row.get(0)
+    })?;
+    Ok(Epoch::stored(&text))
+}
+
+fn failed(operation: &'static str, folder: &Folder) -> impl FnOnce(rusqlite::Error) -> OpenError + use<> {
+    let folder = folder.path().to_owned();
+    move |cause| OpenError::Database {
+        operation,
+        folder,
+        cause,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_epoch_stays_when_the_database_is_opened_again() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::hold(home.path()).unwrap();
+        let (_, first) = open_writer(&folder).unwrap();
+        let (_, second) = open_writer(&folder).unwrap();
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_and_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::hold(home.path()).unwrap();
+        let (connection, _) = open_writer(&folder).unwrap();
+        connection.pragma_update(None, "user_version", 7).unwrap();
+        drop(connection);
+        let error = open_writer(&folder).unwrap_err();
+        assert!(matches!(
+            error,
+            OpenError::NewerSchema {
+                found: 7,
+                known: 1,
+                ..
+            }
+        ));
+        let text = error.to_string();
+        assert!(
+            text.ends_with("this Tandem knows up to 1; install a newer one"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_setting_that_does_not_take_is_an_error() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::hold(home.path()).unwrap();
+        let impossible = [("journal_mode", "MEMORY", "wal")];
+        let error = connect(&folder, OpenFlags::SQLITE_OPEN_READ_WRITE, &impossible).unwrap_err();
+        assert!(matches!(
+            error,
+            OpenError::Setting {
+                name: "journal_mode",
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::hold(home.path()).unwrap();
+        let (_writer, _) = open_writer(&folder).unwrap();
+        let reader = open_reader(&folder).unwrap();
+        assert!(reader.execute("DELETE FROM meta", []).is_err());
+    }
+}

@@ -1,0 +1,226 @@
+//! What the trait promises, asked of every journal there is.
+
+use tandem_actors::event::ChainHash;
+use tandem_actors::ids::{SessionId, Term};
+use tandem_actors::journal::{Append, DeviceRow, Journal, JournalError, MemoryJournal};
+
+use super::SqliteJournal;
+use super::testing::{Owner, history, line};
+
+macro_rules! promises {
+    ($($promise:ident)*) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(super::MemoryJournal::new()).await;
+            })*
+        }
+
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $promise() {
+                let home = tempfile::tempdir().unwrap();
+                super::$promise(super::SqliteJournal::open(home.path()).unwrap()).await;
+            })*
+        }
+    };
+}
+
+promises! {
+    a_new_session_starts_at_the_start_of_its_chain
+    every_claim_raises_the_term
+    a_claim_without_an_append_is_not_listed
+    what_was_appended_is_read_back_to_the_letter
+    a_claim_finds_the_head_and_its_hash
+    an_older_owner_is_refused
+    an_append_that_does_not_follow_the_head_is_refused
+    an_append_to_a_session_that_nobody_claimed_is_refused
+    a_refused_append_leaves_nothing
+    the_list_shows_the_last_append
+    a_transcript_is_kept_in_order_and_beside_the_events
+    a_read_starts_behind_the_cursor_and_ends_at_the_limit
+    a_read_ends_at_the_bytes_but_gives_one_record
+    reading_what_is_not_there_gives_nothing
+    sessions_do_not_see_each_other
+    the_newest_write_of_a_device_wins
+    a_journal_that_works_has_no_trouble
+}
+
+fn is_fenced(result: &Result<(), JournalError>, by: &Append) -> bool {
+    matches!(result, Err(JournalError::Fenced { session, term }) if *session == by.session && *term == by.term)
+}
+
+async fn a_new_session_starts_at_the_start_of_its_chain(journal: impl Journal) {
+    let session = SessionId::random();
+    let claim = journal.claim(session).await.unwrap();
+    assert_eq!((claim.term, claim.head), (Term(1), 0));
+    assert_eq!(claim.hash, ChainHash::start(session));
+}
+
+async fn every_claim_raises_the_term(journal: impl Journal) {
+    let session = SessionId::random();
+    for term in 1..=3 {
+        assert_eq!(journal.claim(session).await.unwrap().term, Term(term));
+    }
+}
+
+async fn a_claim_without_an_append_is_not_listed(journal: impl Journal) {
+    Owner::of_new(&journal).await;
+    assert!(journal.sessions().await.unwrap().is_empty());
+}
+
+async fn what_was_appended_is_read_back_to_the_letter(journal: impl Journal) {
+    let owner = Owner::of_new(&journal).await;
+    let append = owner.says(&["one", "quotes \" and \u{2028} and \0", ""]);
+    journal.append(append.clone()).await.unwrap();
+    assert_eq!(history(&journal, owner.session).await, append.records);
+}
+
+async fn a_claim_finds_the_head_and_its_hash(journal: impl Journal) {
+    let mut first = Owner::of_new(&journal).await;
+    first.write(&journal, &["one", "two"]).await.unwrap();
+    let second = Owner::of(&journal, first.session).await;
+    assert_eq!((second.head, second.hash), (2, first.hash));
+}
+
+async fn an_older_owner_is_refused(journal: impl Journal) {
+    let mut first = Owner::of_new(&journal).await;
+    first.write(&journal, &["one"]).await.unwrap();
+    let mut second = Owner::of(&journal, first.session).await;
+    let late = first.says(&["late"]);
+    assert!(is_fenced(&journal.append(late.clone()).await, &late));
+    second.write(&journal, &["two"]).await.unwrap();
+    assert_eq!(history(&journal, first.session).await.len(), 2);
+}
+
+async fn an_append_that_does_not_follow_the_head_is_refused(journal: impl Journal) {
+    let mut owner = Owner::of_new(&journal).await;
+    let again = owner.says(&["one"]);
+    owner.write(&journal, &["one"]).await.unwrap();
+    assert!(is_fenced(&journal.append(again.clone()).await, &again));
+    owner.head += 1;
+    let behind_a_gap = owner.says(&["three"]);
+    assert!(is_fenced(
+        &journal.append(behind_a_gap.clone()).await,
+        &behind_a_gap
+    ));
+}
+
+async fn an_append_to_a_session_that_nobody_claimed_is_refused(journal: impl Journal) {
+    let session = SessionId::random();
+    let stranger = Owner {
+        session,
+        term: Term(1),
+        head: 0,
+        hash: ChainHash::start(session),
+    };
+    let append = stranger.says(&["one"]);
+    assert!(is_fenced(&journal.append(append.clone()).await, &append));
+    assert!(journal.sessions().await.unwrap().is_empty());
+}
+
+async fn a_refused_append_leaves_nothing(journal: impl Journal) {
+    let mut first = Owner::of_new(&journal).await;
+    first.write(&journal, &["one"]).await.unwrap();
+    Owner::of(&journal, first.session).await;
+    let mut late = first.says(&["late"]);
+    late.transcript.push(line("late"));
+    assert!(is_fenced(&journal.append(late.clone()).await, &late));
+    assert_eq!(history(&journal, first.session).await.len(), 1);
+    assert!(journal.transcript(first.session).await.unwrap().is_empty());
+    assert_eq!(&*journal.sessions().await.unwrap()[0].summary, r#"{"events":1}"#);
+}
+
+async fn the_list_shows_the_last_append(journal: impl Journal) {
+    let mut owner = Owner::of_new(&journal).await;
+    owner.write(&journal, &["one", "two"]).await.unwrap();
+    owner.write(&journal, &["three"]).await.unwrap();
+    let rows = journal.sessions().await.unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].session, rows[0].head), (owner.session, 3));
+    assert_eq!(&*rows[0].summary, r#"{"events":3}"#);
+}
+
+async fn a_transcript_is_kept_in_order_and_beside_the_events(journal: impl Journal) {
+    let owner = Owner::of_new(&journal).await;
+    let mut append = owner.says(&[]);
+    append.transcript = vec![line("a"), line("b")];
+    journal.append(append).await.unwrap();
+    let mut append = owner.says(&["one"]);
+    append.transcript = vec![line("c")];
+    journal.append(append).await.unwrap();
+    let expected = [line("a"), line("b"), line("c")];
+    assert_eq!(journal.transcript(owner.session).await.unwrap(), expected);
+    assert_eq!(history(&journal, owner.session).await.len(), 1);
+}
+
+async fn a_read_starts_behind_the_cursor_and_ends_at_the_limit(journal: impl Journal) {
+    let mut owner = Owner::of_new(&journal).await;
+    owner
+        .write(&journal, &["one", "two", "three", "four"])
+        .await
+        .unwrap();
+    let page = journal.read(owner.session, 1, 2, usize::MAX).await.unwrap();
+    let seqs: Vec<_> = page.iter().map(|record| record.seq).collect();
+    assert_eq!(seqs, [2, 3]);
+    let nothing = journal.read(owner.session, 1, 0, usize::MAX).await.unwrap();
+    assert!(nothing.is_empty());
+}
+
+async fn a_read_ends_at_the_bytes_but_gives_one_record(journal: impl Journal) {
+    let mut owner = Owner::of_new(&journal).await;
+    let long = "x".repeat(1000);
+    owner.write(&journal, &[&long, &long, &long]).await.unwrap();
+    for (max_bytes, expected) in [(0, 1), (10, 1), (2500, 2), (5000, 3)] {
+        let page = journal
+            .read(owner.session, 0, usize::MAX, max_bytes)
+            .await
+            .unwrap();
+        assert_eq!(page.len(), expected, "with {max_bytes} bytes");
+    }
+}
+
+async fn reading_what_is_not_there_gives_nothing(journal: impl Journal) {
+    let stranger = SessionId::random();
+    assert!(journal.read(stranger, 0, 10, 10).await.unwrap().is_empty());
+    assert!(journal.transcript(stranger).await.unwrap().is_empty());
+    let mut owner = Owner::of_new(&journal).await;
+    owner.write(&journal, &["one"]).await.unwrap();
+    for after in [1, 2, u64::MAX] {
+        let page = journal.read(owner.session, after, 10, 10).await.unwrap();
+        assert!(page.is_empty(), "behind {after}");
+    }
+}
+
+async fn sessions_do_not_see_each_other(journal: impl Journal) {
+    let mut one = Owner::of_new(&journal).await;
+    let mut other = Owner::of_new(&journal).await;
+    one.write(&journal, &["a", "b"]).await.unwrap();
+    other.write(&journal, &["c"]).await.unwrap();
+    one.write(&journal, &["d"]).await.unwrap();
+    assert_eq!(history(&journal, one.session).await.len(), 3);
+    assert_eq!(history(&journal, other.session).await.len(), 1);
+}
+
+async fn the_newest_write_of_a_device_wins(journal: impl Journal) {
+    let phone = DeviceRow {
+        device_id: "phone".parse().unwrap(),
+        device_name: Some("my phone".to_owned()),
+        kind: None,
+        last_seen_at: tandem_actors::clock::Timestamp::from_millis(5),
+    };
+    let renamed = DeviceRow {
+        device_name: None,
+        kind: Some("phone".to_owned()),
+        ..phone.clone()
+    };
+    journal.save_devices(vec![phone]).await.unwrap();
+    journal.save_devices(vec![renamed.clone()]).await.unwrap();
+    assert_eq!(journal.devices().await.unwrap(), [renamed]);
+}
+
+async fn a_journal_that_works_has_no_trouble(journal: impl Journal) {
+    let mut owner = Owner::of_new(&journal).await;
+    owner.write(&journal, &["one"]).await.unwrap();
+    assert_eq!(journal.trouble(), None);
+}

@@ -1,0 +1,60 @@
+//! The handle on the writer: starts its thread, asks it, and sees it to its end.
+
+use std::thread::{self, JoinHandle};
+
+use tandem_actors::journal::{JournalError, Pending};
+
+use super::open_error::OpenError;
+use super::queue::{self, Closed, Sender};
+use super::request::{Answer, Request};
+use super::writer::{self, Writer};
+
+/// Dropping it writes what is queued and ends the thread.
+#[derive(Debug)]
+pub(super) struct WriterThread {
+    requests: Sender<Request>,
+    /// `None` only while it is dropped.
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WriterThread {
+    pub(super) fn start(writer: Writer) -> Result<Self, OpenError> {
+        let (requests, asked) = queue::queue(writer::QUEUE_KIB);
+        let name = "tandem-write".to_owned();
+        let thread = thread::Builder::new()
+            .name(name.clone())
+            .spawn(move || writer.run(asked))
+            .map_err(|cause| OpenError::Thread { name, cause })?;
+        Ok(Self {
+            requests,
+            thread: Some(thread),
+        })
+    }
+
+    /// Queues a write, and answers when its group is on disk.
+    pub(super) fn ask<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Pending<T> {
+        let (answer, answered) = Answer::new();
+        let request = request(answer);
+        let queued = self.requests.put(request.bytes(), request);
+        Box::pin(async move {
+            queued.await.map_err(|Closed| JournalError::NotWritten {
+                reason: "the journal is closed".to_owned(),
+            })?;
+            answered.await.unwrap_or_else(|_| {
+                Err(JournalError::Unknown {
+                    reason: "the writer ended before it answered".to_owned(),
+                })
+            })
+        })
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        self.requests.close();
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so itself, and in `Journal::trouble`.
+            let _ = thread.join();
+        }
+    }
+}
