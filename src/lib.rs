@@ -1,1 +1,3 @@
-//! x
+//! Tandem: one Claude Code conversation, every device. This is the service around [`tandem_actors`].
+
+pub mod auth;
