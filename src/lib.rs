@@ -1,3 +1,4 @@
 //! Tandem: one Claude Code conversation, every device. This is the service around [`tandem_actors`].
 
 pub mod auth;
+pub mod config;
