@@ -1,5 +1,6 @@
 //! Tandem: one Claude Code conversation, every device. This is the service around [`tandem_actors`].
 
+pub mod agent_probe;
 pub mod auth;
 pub mod config;
 pub mod telemetry;
