@@ -37,12 +37,12 @@ pub enum TelemetryError {
     AlreadyStarted,
 }
 
-/// Starts the log of this process. `TANDEM_LOG` says what is logged, by default `info` and above.
+/// Starts the log of this process. `TANDEM_LOG` says what is logged; without it, `default_level` and what is graver.
 ///
 /// # Errors
 /// [`TelemetryError`]; nothing is logged then.
-pub fn start(format: LogFormat) -> Result<(), TelemetryError> {
-    let filter = parse_filter(&env::var(FILTER_VARIABLE).unwrap_or_default())?;
+pub fn start(format: LogFormat, default_level: LevelFilter) -> Result<(), TelemetryError> {
+    let filter = parse_filter(&env::var(FILTER_VARIABLE).unwrap_or_default(), default_level)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr);
@@ -53,8 +53,8 @@ pub fn start(format: LogFormat) -> Result<(), TelemetryError> {
     started.map_err(|_| TelemetryError::AlreadyStarted)
 }
 
-fn parse_filter(filter: &str) -> Result<EnvFilter, TelemetryError> {
-    let builder = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+fn parse_filter(filter: &str, default_level: LevelFilter) -> Result<EnvFilter, TelemetryError> {
+    let builder = EnvFilter::builder().with_default_directive(default_level.into());
     builder.parse(filter).map_err(|cause| TelemetryError::BadFilter {
         filter: filter.to_owned(),
         cause,
@@ -66,10 +66,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn info_is_the_default_and_a_bad_filter_says_what_to_use() {
-        assert_eq!(parse_filter("").unwrap().to_string(), "info");
-        assert!(parse_filter("warn,tandem=debug").is_ok());
-        let refusal = parse_filter("tandem=loudly").unwrap_err().to_string();
+    fn the_default_holds_and_a_bad_filter_says_what_to_use() {
+        assert_eq!(parse_filter("", LevelFilter::INFO).unwrap().to_string(), "info");
+        assert!(parse_filter("warn,tandem=debug", LevelFilter::INFO).is_ok());
+        let refusal = parse_filter("tandem=loudly", LevelFilter::INFO)
+            .unwrap_err()
+            .to_string();
         assert!(
             refusal.contains("TANDEM_LOG") && refusal.contains("tandem=debug"),
             "{refusal}"
