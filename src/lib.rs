@@ -2,5 +2,6 @@
 
 pub mod agent_probe;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod telemetry;
