@@ -30,15 +30,9 @@ async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: usize| -> Result<usize> {
         let argument = arguments.next();
-        argument.map_or(Ok(default), |text| {
-            text.parse().with_context(|| format!("{text} is no number"))
-        })
+        argument.map_or(Ok(default), |text| text.parse().with_context(|| format!("{text} is no number")))
     };
-    let load = Load {
-        sessions: number(64)?,
-        appends: number(200)?,
-        event_bytes: number(300)?,
-    };
+    let load = Load { sessions: number(64)?, appends: number(200)?, event_bytes: number(300)? };
     let parent = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = parent.join(format!("tandem-journal-{}", std::process::id()));
     let outcome = measure(&load, &folder).await;
@@ -71,9 +65,7 @@ async fn write(journal: Arc<SqliteJournal>, appends: usize, event_bytes: usize) 
     let mut latencies = Vec::with_capacity(appends);
     let message: Arc<RawValue> = RawValue::from_string(format!("\"{}\"", "x".repeat(event_bytes)))?.into();
     for _ in 0..appends {
-        let event = Event::AgentMessage {
-            message: message.clone(),
-        };
+        let event = Event::AgentMessage { message: message.clone() };
         let record = Record::new(previous, claim.term, SystemClock.now(), &event)?;
         previous = (record.seq, record.hash);
         let append = Append {

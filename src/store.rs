@@ -81,13 +81,7 @@ impl SqliteJournal {
         let readers = Readers::start(&folder)?;
         let health = Health::default();
         let writer = Writer::new(connection, Wal::of(&folder), faults, health.clone());
-        Ok(Self {
-            epoch,
-            health,
-            readers,
-            writer: WriterThread::start(writer)?,
-            _folder: folder,
-        })
+        Ok(Self { epoch, health, readers, writer: WriterThread::start(writer)?, _folder: folder })
     }
 
     /// All tokens that open the server, in no order.
@@ -124,15 +118,12 @@ impl Journal for SqliteJournal {
     }
 
     fn read(&self, session: SessionId, after: Seq, limit: usize, max_bytes: usize) -> Pending<Vec<Record>> {
-        self.readers.ask("read events", move |connection| {
-            queries::read(connection, session, after, limit, max_bytes)
-        })
+        self.readers
+            .ask("read events", move |connection| queries::read(connection, session, after, limit, max_bytes))
     }
 
     fn transcript(&self, session: SessionId) -> Pending<Vec<TranscriptLine>> {
-        self.readers.ask("read a transcript", move |connection| {
-            queries::transcript(connection, session)
-        })
+        self.readers.ask("read a transcript", move |connection| queries::transcript(connection, session))
     }
 
     fn save_devices(&self, devices: Vec<DeviceRow>) -> Pending<()> {

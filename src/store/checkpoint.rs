@@ -41,10 +41,7 @@ struct Pages {
 impl Wal {
     /// A log that recovery may have left pages in.
     pub(super) fn of(folder: &Folder) -> Self {
-        Self {
-            file: folder.wal(),
-            may_hold_pages: true,
-        }
+        Self { file: folder.wal(), may_hold_pages: true }
     }
 
     /// Whether an idle moment should be used to cut it.
@@ -98,10 +95,7 @@ fn checkpoint(connection: &Connection, mode: &'static str) -> Option<Pages> {
             let count = |column| -> rusqlite::Result<u64> {
                 Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
             };
-            Ok(Pages {
-                logged: count(1)?,
-                copied: count(2)?,
-            })
+            Ok(Pages { logged: count(1)?, copied: count(2)? })
         })
     });
     match pages {
@@ -150,9 +144,7 @@ mod tests {
         let mut wal = Wal::of(&folder);
         let mut largest = 0;
         for _ in 0..40 {
-            connection
-                .execute("REPLACE INTO meta VALUES ('big', hex(randomblob(1 << 20)))", [])
-                .unwrap();
+            connection.execute("REPLACE INTO meta VALUES ('big', hex(randomblob(1 << 20)))", []).unwrap();
             wal.committed(&connection);
             largest = largest.max(folder.wal().metadata().unwrap().len());
         }

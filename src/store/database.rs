@@ -36,20 +36,15 @@ const WRITER_SETTINGS: &[(&str, &str, &str)] = &[
     ("checkpoint_fullfsync", "ON", "1"),
 ];
 
-const READER_SETTINGS: &[(&str, &str, &str)] = &[
-    ("query_only", "ON", "1"),
-    ("mmap_size", "0", "0"),
-    ("temp_store", "MEMORY", "2"),
-];
+const READER_SETTINGS: &[(&str, &str, &str)] =
+    &[("query_only", "ON", "1"), ("mmap_size", "0", "0"), ("temp_store", "MEMORY", "2")];
 
 /// Opens the only connection that writes, brings the schema up to date and reads the history's identity.
 ///
 /// *Crash:* each version of the schema is there completely or not at all.
 pub(super) fn open_writer(folder: &Folder) -> Result<(Connection, Epoch), OpenError> {
     if rusqlite::version_number() < OLDEST_LIBRARY {
-        return Err(OpenError::OldLibrary {
-            found: rusqlite::version(),
-        });
+        return Err(OpenError::OldLibrary { found: rusqlite::version() });
     }
     let mut connection = connect(folder, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_SETTINGS)?;
     migrate(&mut connection, folder)?;
@@ -71,15 +66,11 @@ fn connect(
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(folder.database(), flags).map_err(failed("open the database", folder))?;
-    connection
-        .busy_timeout(BUSY_TIMEOUT)
-        .map_err(failed("set the busy timeout", folder))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("set the busy timeout", folder))?;
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
     for &(name, wanted, expected) in settings {
         // Some of these answer with a row when they are set and some do not; both are read and put aside.
-        connection
-            .pragma(None, name, wanted, |_| Ok(()))
-            .map_err(failed("set up the database", folder))?;
+        connection.pragma(None, name, wanted, |_| Ok(())).map_err(failed("set up the database", folder))?;
         let found = read_setting(&connection, name).map_err(failed("read the settings back", folder))?;
         if found != expected {
             return Err(OpenError::Setting { name, wanted, found });
@@ -102,13 +93,9 @@ fn read_setting(connection: &Connection, name: &str) -> rusqlite::Result<String>
 fn migrate(connection: &mut Connection, folder: &Folder) -> Result<(), OpenError> {
     let error = || failed("bring the schema up to date", folder);
     let known = MIGRATIONS.len();
-    let version: i64 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(error())?;
-    let Some(missing) = usize::try_from(version)
-        .ok()
-        .and_then(|done| MIGRATIONS.get(done..))
-    else {
+    let version: i64 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(error())?;
+    let Some(missing) = usize::try_from(version).ok().and_then(|done| MIGRATIONS.get(done..)) else {
         return Err(OpenError::NewerSchema {
             folder: folder.path().to_owned(),
             found: version,
@@ -117,13 +104,10 @@ fn migrate(connection: &mut Connection, folder: &Folder) -> Result<(), OpenError
     };
     let first_missing = known - missing.len() + 1;
     for (new_version, sql) in (first_missing..).zip(missing) {
-        let transaction = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(error())?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(error())?;
         transaction.execute_batch(sql).map_err(error())?;
-        transaction
-            .execute_batch(&format!("PRAGMA user_version = {new_version}"))
-            .map_err(error())?;
+        transaction.execute_batch(&format!("PRAGMA user_version = {new_version}")).map_err(error())?;
         transaction.commit().map_err(error())?;
     }
     Ok(())
@@ -134,19 +118,14 @@ fn epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
         "INSERT INTO meta (name, value) VALUES ('epoch', ?1) ON CONFLICT DO NOTHING",
         [Epoch::random().as_str()],
     )?;
-    let text: String = connection.query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| {
-        row.get(0)
-    })?;
+    let text: String =
+        connection.query_row("SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0))?;
     Ok(Epoch::stored(&text))
 }
 
 fn failed(operation: &'static str, folder: &Folder) -> impl FnOnce(rusqlite::Error) -> OpenError + use<> {
     let folder = folder.path().to_owned();
-    move |cause| OpenError::Database {
-        operation,
-        folder,
-        cause,
-    }
+    move |cause| OpenError::Database { operation, folder, cause }
 }
 
 #[cfg(test)]
@@ -170,19 +149,9 @@ mod tests {
         connection.pragma_update(None, "user_version", 7).unwrap();
         drop(connection);
         let error = open_writer(&folder).unwrap_err();
-        assert!(matches!(
-            error,
-            OpenError::NewerSchema {
-                found: 7,
-                known: 1,
-                ..
-            }
-        ));
+        assert!(matches!(error, OpenError::NewerSchema { found: 7, known: 1, .. }));
         let text = error.to_string();
-        assert!(
-            text.ends_with("this Tandem knows up to 1; install a newer one"),
-            "{text}"
-        );
+        assert!(text.ends_with("this Tandem knows up to 1; install a newer one"), "{text}");
     }
 
     #[test]
@@ -191,13 +160,7 @@ mod tests {
         let folder = Folder::hold(home.path()).unwrap();
         let impossible = [("journal_mode", "MEMORY", "wal")];
         let error = connect(&folder, OpenFlags::SQLITE_OPEN_READ_WRITE, &impossible).unwrap_err();
-        assert!(matches!(
-            error,
-            OpenError::Setting {
-                name: "journal_mode",
-                ..
-            }
-        ));
+        assert!(matches!(error, OpenError::Setting { name: "journal_mode", .. }));
     }
 
     #[test]

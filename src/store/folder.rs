@@ -33,9 +33,7 @@ impl Folder {
                 .map_err(failed("create the data folder", path))?;
         }
         // Absolute, so that the parent has a name even for `tandem open .`.
-        let path = path
-            .canonicalize()
-            .map_err(failed("find the data folder", path))?;
+        let path = path.canonicalize().map_err(failed("find the data folder", path))?;
         if is_new && let Some(parent) = path.parent() {
             sync(parent)?;
         }
@@ -69,35 +67,22 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
     let file = private_file(&path).map_err(failed("create", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
-            folder: folder.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { folder: folder.to_owned() }),
         Err(TryLockError::Error(cause)) => Err(failed("lock", &path)(cause)),
     }
 }
 
 fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
 fn sync(folder: &Path) -> Result<(), OpenError> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed("sync", folder))
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
 }
 
 fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError + use<> {
     let path = path.to_owned();
-    move |cause| OpenError::Folder {
-        operation,
-        path,
-        cause,
-    }
+    move |cause| OpenError::Folder { operation, path, cause }
 }
 
 #[cfg(test)]
@@ -126,11 +111,7 @@ mod tests {
         let first = Folder::hold(home.path()).unwrap();
         let refusal = Folder::hold(home.path()).unwrap_err();
         assert!(matches!(refusal, OpenError::InUse { .. }));
-        assert!(
-            refusal
-                .to_string()
-                .starts_with("another Tandem server is using the data folder")
-        );
+        assert!(refusal.to_string().starts_with("another Tandem server is using the data folder"));
         drop(first);
         assert!(Folder::hold(home.path()).is_ok());
     }

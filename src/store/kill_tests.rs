@@ -80,11 +80,7 @@ async fn the_child_that_is_killed() {
 
 fn start_child(folder: PathBuf) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "store::kill_tests::the_child_that_is_killed",
-            "--nocapture",
-        ])
+        .args(["--exact", "store::kill_tests::the_child_that_is_killed", "--nocapture"])
         .env(FOLDER, folder)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -100,20 +100,12 @@ async fn an_append_that_does_not_follow_the_head_is_refused(journal: impl Journa
     assert!(is_fenced(&journal.append(again.clone()).await, &again));
     owner.head += 1;
     let behind_a_gap = owner.says(&["three"]);
-    assert!(is_fenced(
-        &journal.append(behind_a_gap.clone()).await,
-        &behind_a_gap
-    ));
+    assert!(is_fenced(&journal.append(behind_a_gap.clone()).await, &behind_a_gap));
 }
 
 async fn an_append_to_a_session_that_nobody_claimed_is_refused(journal: impl Journal) {
     let session = SessionId::random();
-    let stranger = Owner {
-        session,
-        term: Term(1),
-        head: 0,
-        hash: ChainHash::start(session),
-    };
+    let stranger = Owner { session, term: Term(1), head: 0, hash: ChainHash::start(session) };
     let append = stranger.says(&["one"]);
     assert!(is_fenced(&journal.append(append.clone()).await, &append));
     assert!(journal.sessions().await.unwrap().is_empty());
@@ -156,10 +148,7 @@ async fn a_transcript_is_kept_in_order_and_beside_the_events(journal: impl Journ
 
 async fn a_read_starts_behind_the_cursor_and_ends_at_the_limit(journal: impl Journal) {
     let mut owner = Owner::of_new(&journal).await;
-    owner
-        .write(&journal, &["one", "two", "three", "four"])
-        .await
-        .unwrap();
+    owner.write(&journal, &["one", "two", "three", "four"]).await.unwrap();
     let page = journal.read(owner.session, 1, 2, usize::MAX).await.unwrap();
     let seqs: Vec<_> = page.iter().map(|record| record.seq).collect();
     assert_eq!(seqs, [2, 3]);
@@ -172,10 +161,7 @@ async fn a_read_ends_at_the_bytes_but_gives_one_record(journal: impl Journal) {
     let long = "x".repeat(1000);
     owner.write(&journal, &[&long, &long, &long]).await.unwrap();
     for (max_bytes, expected) in [(0, 1), (10, 1), (2500, 2), (5000, 3)] {
-        let page = journal
-            .read(owner.session, 0, usize::MAX, max_bytes)
-            .await
-            .unwrap();
+        let page = journal.read(owner.session, 0, usize::MAX, max_bytes).await.unwrap();
         assert_eq!(page.len(), expected, "with {max_bytes} bytes");
     }
 }
@@ -209,11 +195,7 @@ async fn the_newest_write_of_a_device_wins(journal: impl Journal) {
         kind: None,
         last_seen_at: tandem_actors::clock::Timestamp::from_millis(5),
     };
-    let renamed = DeviceRow {
-        device_name: None,
-        kind: Some("phone".to_owned()),
-        ..phone.clone()
-    };
+    let renamed = DeviceRow { device_name: None, kind: Some("phone".to_owned()), ..phone.clone() };
     journal.save_devices(vec![phone]).await.unwrap();
     journal.save_devices(vec![renamed.clone()]).await.unwrap();
     assert_eq!(journal.devices().await.unwrap(), [renamed]);

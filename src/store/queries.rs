@@ -42,11 +42,7 @@ pub(super) fn read(
         "SELECT id, at, term, hash, kind, data FROM event WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut found = statement.query(params![
-        rows::row_id(key, after),
-        rows::row_id(key, MAX_SEQ),
-        limit
-    ])?;
+    let mut found = statement.query(params![rows::row_id(key, after), rows::row_id(key, MAX_SEQ), limit])?;
     let mut records: Vec<Record> = Vec::new();
     let mut bytes = 0_usize;
     while let Some(row) = found.next()? {
@@ -71,10 +67,7 @@ pub(super) fn transcript(
     connection
         .prepare_cached("SELECT file, line FROM transcript WHERE id > ?1 AND id <= ?2 ORDER BY id")?
         .query_map([rows::row_id(key, 0), rows::row_id(key, MAX_SEQ)], |row| {
-            Ok(TranscriptLine {
-                file: text(row, 0)?,
-                line: text(row, 1)?,
-            })
+            Ok(TranscriptLine { file: text(row, 0)?, line: text(row, 1)? })
         })?
         .collect()
 }
@@ -103,11 +96,7 @@ pub(super) fn tokens(connection: &Connection) -> rusqlite::Result<Vec<TokenRow>>
         .prepare_cached("SELECT hash, user_id, created_at FROM token")?
         .query_map([], |row| {
             let Ok(user_id) = text(row, 1)?.parse();
-            Ok(TokenRow {
-                hash: row.get(0)?,
-                user_id,
-                created_at: Timestamp::from_millis(row.get(2)?),
-            })
+            Ok(TokenRow { hash: row.get(0)?, user_id, created_at: Timestamp::from_millis(row.get(2)?) })
         })?
         .collect()
 }

@@ -47,25 +47,14 @@ enum Message<T> {
 /// Makes a queue with room for `room_kib` KiB.
 pub(super) fn queue<T>(room_kib: u32) -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = mpsc::channel();
-    let sender = Sender {
-        channel: sender,
-        room: Arc::new(Semaphore::new(room_kib as usize)),
-        room_kib,
-    };
-    let receiver = Receiver {
-        channel: receiver,
-        is_closed: false,
-    };
+    let sender = Sender { channel: sender, room: Arc::new(Semaphore::new(room_kib as usize)), room_kib };
+    let receiver = Receiver { channel: receiver, is_closed: false };
     (sender, receiver)
 }
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
-        Self {
-            channel: self.channel.clone(),
-            room: Arc::clone(&self.room),
-            room_kib: self.room_kib,
-        }
+        Self { channel: self.channel.clone(), room: Arc::clone(&self.room), room_kib: self.room_kib }
     }
 }
 

@@ -34,10 +34,7 @@ impl Readers {
     pub(super) fn start(folder: &Folder) -> Result<Self, OpenError> {
         let (questions, asked) = queue::queue(QUEUE_KIB);
         let asked = Arc::new(Mutex::new(asked));
-        let mut readers = Self {
-            questions,
-            threads: Vec::with_capacity(READERS),
-        };
+        let mut readers = Self { questions, threads: Vec::with_capacity(READERS) };
         for number in 0..READERS {
             let connection = database::open_reader(folder)?;
             let asked = Arc::clone(&asked);
@@ -65,9 +62,7 @@ impl Readers {
         });
         let asked = self.questions.put(0, question);
         Box::pin(async move {
-            asked
-                .await
-                .map_err(|Closed| unreadable(operation, "the journal is closed"))?;
+            asked.await.map_err(|Closed| unreadable(operation, "the journal is closed"))?;
             match answered.await {
                 Ok(Ok(found)) => Ok(found),
                 Ok(Err(error)) => Err(unreadable(operation, &error.to_string())),
@@ -100,7 +95,5 @@ fn answer(connection: &Connection, asked: &Mutex<Receiver<Question>>) {
 }
 
 fn unreadable(operation: &str, reason: &str) -> JournalError {
-    JournalError::Unreadable {
-        reason: format!("could not {operation}: {reason}"),
-    }
+    JournalError::Unreadable { reason: format!("could not {operation}: {reason}") }
 }

@@ -39,9 +39,7 @@ impl<T> Answer<T> {
     /// Makes an answer that is a refusal until something else is held.
     pub(super) fn new() -> (Self, Answered<T>) {
         let (channel, answered) = oneshot::channel();
-        let held = Err(JournalError::NotWritten {
-            reason: "the write was not reached".to_owned(),
-        });
+        let held = Err(JournalError::NotWritten { reason: "the write was not reached".to_owned() });
         (Self { channel, held }, answered)
     }
 

@@ -57,13 +57,7 @@ pub(super) fn insert_session(connection: &Connection, session: SessionId) -> rus
             "INSERT INTO session (uuid, term, head, hash, lines, summary) VALUES (?1, 0, 0, ?2, 0, '')",
         )?
         .insert(params![session.uuid().as_bytes(), hash.bytes()])?;
-    Ok(Standing {
-        key,
-        term: Term(0),
-        head: 0,
-        hash,
-        lines: 0,
-    })
+    Ok(Standing { key, term: Term(0), head: 0, hash, lines: 0 })
 }
 
 /// Writes the term of a standing.
@@ -139,11 +133,7 @@ pub(super) fn save_device(connection: &Connection, device: &DeviceRow) -> rusqli
 pub(super) fn save_token(connection: &Connection, token: &TokenRow) -> rusqlite::Result<()> {
     connection
         .prepare_cached("REPLACE INTO token (hash, user_id, created_at) VALUES (?1, ?2, ?3)")?
-        .execute(params![
-            token.hash,
-            token.user_id.as_str(),
-            token.created_at.millis()
-        ])?;
+        .execute(params![token.hash, token.user_id.as_str(), token.created_at.millis()])?;
     Ok(())
 }
 

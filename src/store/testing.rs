@@ -18,12 +18,7 @@ pub(super) struct Owner {
 impl Owner {
     pub(super) async fn of(journal: &impl Journal, session: SessionId) -> Self {
         let claim = journal.claim(session).await.unwrap();
-        Self {
-            session,
-            term: claim.term,
-            head: claim.head,
-            hash: claim.hash,
-        }
+        Self { session, term: claim.term, head: claim.head, hash: claim.hash }
     }
 
     pub(super) async fn of_new(journal: &impl Journal) -> Self {
@@ -35,9 +30,7 @@ impl Owner {
         let mut previous = (self.head, self.hash);
         let records = texts.iter().map(|text| {
             let message = serde_json::to_string(text).unwrap();
-            let event = Event::AgentMessage {
-                message: RawValue::from_string(message).unwrap().into(),
-            };
+            let event = Event::AgentMessage { message: RawValue::from_string(message).unwrap().into() };
             let at = Timestamp::from_millis(1_790_000_000_007);
             let record = Record::new(previous, self.term, at, &event).unwrap();
             previous = (record.seq, record.hash);
@@ -66,10 +59,7 @@ impl Owner {
 }
 
 pub(super) fn line(text: &str) -> TranscriptLine {
-    TranscriptLine {
-        file: "a.jsonl".into(),
-        line: text.into(),
-    }
+    TranscriptLine { file: "a.jsonl".into(), line: text.into() }
 }
 
 /// Everything of a session, its chain checked from the start.

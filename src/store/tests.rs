@@ -87,11 +87,7 @@ async fn many_sessions_at_once_lose_and_mix_nothing() {
     for owner in owners {
         let records = history(&*journal, owner.session).await;
         assert_eq!(records.len(), APPENDS);
-        assert!(
-            records
-                .iter()
-                .all(|record| record.data.contains(&owner.session.to_string()))
-        );
+        assert!(records.iter().all(|record| record.data.contains(&owner.session.to_string())));
     }
 }
 
@@ -110,11 +106,7 @@ async fn an_append_larger_than_the_queue_is_written() {
 async fn tokens_are_kept_by_their_hash() {
     let home = tempfile::tempdir().unwrap();
     let journal = SqliteJournal::open(home.path()).unwrap();
-    let token = TokenRow {
-        hash: [7; 32],
-        user_id: UserId::owner(),
-        created_at: Timestamp::from_millis(5),
-    };
+    let token = TokenRow { hash: [7; 32], user_id: UserId::owner(), created_at: Timestamp::from_millis(5) };
     journal.add_token(token.clone()).await.unwrap();
     drop(journal);
     let journal = SqliteJournal::open(home.path()).unwrap();

@@ -55,14 +55,7 @@ enum Failed {
 
 impl Writer {
     pub(super) fn new(connection: Connection, wal: Wal, faults: Faults, health: Health) -> Self {
-        Self {
-            connection,
-            wal,
-            faults,
-            health,
-            standings: HashMap::new(),
-            doubt: None,
-        }
+        Self { connection, wal, faults, health, standings: HashMap::new(), doubt: None }
     }
 
     /// Writes until the queue is closed and empty, then leaves an empty log behind.
@@ -155,11 +148,7 @@ impl Writer {
         };
         standing.term = Term(standing.term.0 + 1);
         rows::update_term(&self.connection, &standing)?;
-        let claim = Claim {
-            term: standing.term,
-            head: standing.head,
-            hash: standing.hash,
-        };
+        let claim = Claim { term: standing.term, head: standing.head, hash: standing.hash };
         self.standings.insert(session, standing);
         Ok(claim)
     }
@@ -167,10 +156,7 @@ impl Writer {
     /// Writes one append, or refuses it alone and writes nothing of it.
     fn append(&mut self, append: &Append) -> rusqlite::Result<Result<(), JournalError>> {
         let session = append.session;
-        let fenced = JournalError::Fenced {
-            session,
-            term: append.term,
-        };
+        let fenced = JournalError::Fenced { session, term: append.term };
         let Some(mut standing) = self.standing(session)? else {
             return Ok(Err(fenced));
         };
@@ -219,12 +205,12 @@ impl Writer {
         let reason = error.to_string();
         tracing::warn!(%error, "a write was taken back");
         match rolled_back {
-            Ok(()) if is_disk_full(&error) => self.health.set(Some(
-                "the disk is full; nothing is written until there is space".to_owned(),
-            )),
-            Ok(()) => self.health.set(Some(format!(
-                "the last write failed ({error}); the next one is tried"
-            ))),
+            Ok(()) if is_disk_full(&error) => {
+                self.health.set(Some("the disk is full; nothing is written until there is space".to_owned()))
+            }
+            Ok(()) => {
+                self.health.set(Some(format!("the last write failed ({error}); the next one is tried")))
+            }
             Err(rollback_error) => {
                 self.doubt(format!("a write could not be taken back: {rollback_error}"));
             }
@@ -245,10 +231,7 @@ impl Writer {
     fn doubt(&mut self, reason: String) -> JournalError {
         tracing::error!(reason, "the journal writes nothing any more");
         // The log is left for the next start to read, as it is.
-        if let Err(error) = self
-            .connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-        {
+        if let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
             tracing::warn!(%error, "the log may be cut at the end");
         }
         self.health.set(Some(format!(
@@ -268,9 +251,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.health.set(Some(
-                "the journal's writer has ended; restart the server".to_owned(),
-            ));
+            self.health.set(Some("the journal's writer has ended; restart the server".to_owned()));
         }
     }
 }
@@ -280,9 +261,7 @@ fn is_disk_full(error: &rusqlite::Error) -> bool {
 }
 
 fn unknown(reason: &str) -> JournalError {
-    JournalError::Unknown {
-        reason: reason.to_owned(),
-    }
+    JournalError::Unknown { reason: reason.to_owned() }
 }
 
 #[cfg(test)]

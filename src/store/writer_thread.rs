@@ -25,10 +25,7 @@ impl WriterThread {
             .name(name.clone())
             .spawn(move || writer.run(asked))
             .map_err(|cause| OpenError::Thread { name, cause })?;
-        Ok(Self {
-            requests,
-            thread: Some(thread),
-        })
+        Ok(Self { requests, thread: Some(thread) })
     }
 
     /// Queues a write, and answers when its group is on disk.
@@ -37,13 +34,11 @@ impl WriterThread {
         let request = request(answer);
         let queued = self.requests.put(request.bytes(), request);
         Box::pin(async move {
-            queued.await.map_err(|Closed| JournalError::NotWritten {
-                reason: "the journal is closed".to_owned(),
-            })?;
+            queued
+                .await
+                .map_err(|Closed| JournalError::NotWritten { reason: "the journal is closed".to_owned() })?;
             answered.await.unwrap_or_else(|_| {
-                Err(JournalError::Unknown {
-                    reason: "the writer ended before it answered".to_owned(),
-                })
+                Err(JournalError::Unknown { reason: "the writer ended before it answered".to_owned() })
             })
         })
     }

@@ -38,12 +38,7 @@ fn owner(writer: &mut Writer) -> Owner {
     let (request, answered) = claim(session);
     writer.write(vec![request]);
     let claim = told(answered).unwrap();
-    Owner {
-        session,
-        term: claim.term,
-        head: claim.head,
-        hash: claim.hash,
-    }
+    Owner { session, term: claim.term, head: claim.head, hash: claim.hash }
 }
 
 fn claim(session: SessionId) -> (Request, Answered<Claim>) {
@@ -91,11 +86,7 @@ fn what_waits_is_one_group_up_to_its_bounds() {
 #[test]
 fn a_stale_append_is_refused_alone() {
     let mut bench = bench();
-    let (one, stale, other) = (
-        owner(&mut bench.writer),
-        owner(&mut bench.writer),
-        owner(&mut bench.writer),
-    );
+    let (one, stale, other) = (owner(&mut bench.writer), owner(&mut bench.writer), owner(&mut bench.writer));
     owner_again(&mut bench.writer, stale.session);
     let (first, first_answer) = append(one.says(&["one"]));
     let (second, second_answer) = append(stale.says(&["stale"]));
@@ -135,10 +126,7 @@ fn nobody_in_a_group_that_was_taken_back_is_told_that_it_is_fenced() {
     let (late, late_answer) = append(owner.says(&["one"]));
     bench.faults.strike_next(Moment::BeforeCommit, Failure::Io);
     bench.writer.write(vec![takeover, late]);
-    assert!(matches!(
-        told(takeover_answer),
-        Err(JournalError::NotWritten { .. })
-    ));
+    assert!(matches!(told(takeover_answer), Err(JournalError::NotWritten { .. })));
     assert!(matches!(told(late_answer), Err(JournalError::NotWritten { .. })));
     let (again, again_answer) = append(owner.says(&["one"]));
     bench.writer.write(vec![again]);
@@ -159,18 +147,8 @@ fn a_full_disk_takes_back_the_group_and_the_writer_goes_on_when_there_is_space()
     let (second, second_answer) = append(large.says(&[&text]));
     bench.writer.write(vec![first, second]);
     assert!(matches!(told(first_answer), Err(JournalError::NotWritten { .. })));
-    assert!(matches!(
-        told(second_answer),
-        Err(JournalError::NotWritten { .. })
-    ));
-    assert!(
-        bench
-            .writer
-            .health
-            .trouble()
-            .unwrap()
-            .starts_with("the disk is full")
-    );
+    assert!(matches!(told(second_answer), Err(JournalError::NotWritten { .. })));
+    assert!(bench.writer.health.trouble().unwrap().starts_with("the disk is full"));
     assert_eq!(heads(&bench), [0, 0]);
 
     limit_pages(&bench, 5000);
