@@ -22,8 +22,6 @@ pub struct Live {
     pub interrupt_when_started: bool,
     /// Why the agent is being ended, if by us.
     pub stopping: Option<StopReason>,
-    /// What the process had cost when the turn before ended.
-    pub cost_before: f64,
     /// The answer as it grows.
     pub answer: Answering,
     /// How the running or starting agent was told to find its conversation.

@@ -122,11 +122,7 @@ fn asked(state: &State, approval: &Approval) -> Vec<Event> {
 
 fn turn_over(state: &State, live: &mut Live, result: &TurnResult, now: Timestamp) -> Vec<Event> {
     let mut events = vec![Event::AgentMessage { message: result.line.clone() }];
-    let cost_usd = result.total_cost_usd.map(|total| {
-        let cost = if total >= live.cost_before { total - live.cost_before } else { total };
-        live.cost_before = total;
-        cost
-    });
+    let cost_usd = result.total_cost_usd.map(|total| state.cost_of_turn(total));
     let Some(turn) = state.turn.as_ref().filter(|turn| answers(result, turn)) else {
         return events;
     };
