@@ -1,1 +1,2 @@
-//! x
+//! Tandem: one Claude Code conversation, every device. The service around the actor system of `tandem-actors`.
+
