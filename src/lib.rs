@@ -1,5 +1,8 @@
 //! Tandem: one Claude Code conversation, every device. The service around the actor system of `tandem-actors`.
 
+pub mod access;
+pub mod doors;
 pub mod error;
+pub mod service;
 
 mod fields;
