@@ -4,5 +4,6 @@ pub mod access;
 pub mod doors;
 pub mod error;
 pub mod service;
+pub mod ws;
 
 mod fields;
