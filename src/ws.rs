@@ -9,3 +9,6 @@
 //! Everything of one connection lives on the thread that accepted it.
 
 pub mod frame;
+
+mod guard;
+mod line;
