@@ -10,5 +10,7 @@
 
 pub mod frame;
 
+mod farewell;
 mod guard;
 mod line;
+mod protocol;
