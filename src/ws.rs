@@ -10,6 +10,7 @@
 
 pub mod frame;
 
+mod body;
 mod farewell;
 mod guard;
 mod line;
