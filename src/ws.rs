@@ -15,3 +15,7 @@ mod farewell;
 mod guard;
 mod line;
 mod protocol;
+mod socket;
+mod upgrade;
+
+pub(crate) use upgrade::upgrade;
