@@ -3,6 +3,7 @@
 pub mod access;
 pub mod doors;
 pub mod error;
+pub mod http;
 pub mod service;
 pub mod ws;
 
