@@ -4,6 +4,7 @@ pub mod access;
 pub mod doors;
 pub mod error;
 pub mod http;
+pub mod server;
 pub mod service;
 pub mod ws;
 
