@@ -5,7 +5,11 @@
 //! `agent/stream_json.rs` translates, without any I/O.
 
 pub mod lines;
+#[cfg(unix)]
+pub mod process;
 pub mod stream_json;
+#[cfg(unix)]
+pub mod tree;
 
 use std::path::PathBuf;
 use std::sync::Arc;
