@@ -11,6 +11,7 @@ mod fields;
 pub mod http;
 pub mod server;
 pub mod service;
+pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod ws;

@@ -4,6 +4,13 @@
 //! tests hand in a script. The session never sees a line of stream-json, only [`AgentInput`] and [`AgentOutput`];
 //! `agent/stream_json.rs` translates, without any I/O.
 
+pub mod lines;
+#[cfg(unix)]
+pub mod process;
+pub mod stream_json;
+#[cfg(unix)]
+pub mod tree;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,6 +152,10 @@ pub enum AgentOutput {
     },
     /// It has taken up a message.
     Started(MessageId),
+    /// It was given this message before and will not run it again: no `Started` and no `Result` follow.
+    ///
+    /// Said of a message that was sent twice, also to an earlier process whose turn was completed.
+    AlreadyKnown(MessageId),
     /// A line for everyone, verbatim.
     Message(Arc<RawValue>),
     /// The start of a turn; kept only when it says something new.
@@ -203,7 +214,7 @@ pub struct TurnResult {
     pub text: Option<String>,
     /// Tokens, verbatim.
     pub usage: Option<Value>,
-    /// What the process has cost so far, in US dollars.
+    /// What the conversation has cost so far, in US dollars: `--resume` goes on counting, `/clear` begins at 0 again.
     pub total_cost_usd: Option<f64>,
 }
 

@@ -12,6 +12,7 @@ pub(super) async fn health(service: web::Data<Service>) -> HttpResponse {
     let storage_trouble = service.hub.journal.trouble();
     let agent = &service.settings.agent;
     HttpResponse::Ok().json(json!({
+        "service": "tandem",
         "status": if storage_trouble.is_none() { "ok" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),
         "uptimeSeconds": service.started.elapsed().as_secs(),

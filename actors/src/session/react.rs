@@ -14,6 +14,7 @@ pub fn react(state: &State, live: &mut Live, output: &AgentOutput, now: Timestam
     match output {
         AgentOutput::Ready { pid, version } => ready(live, *pid, version.as_ref()),
         AgentOutput::Started(message) => started(state, *message),
+        AgentOutput::AlreadyKnown(message) => already_known(state, live, *message, now),
         AgentOutput::Message(line) => {
             if !live.answer.text.is_empty() && is_answer(line.get()) {
                 live.answer.finish_block();
@@ -105,6 +106,18 @@ fn started(state: &State, message: MessageId) -> Vec<Event> {
         }
         Some(_) | None => Vec::new(),
     }
+}
+
+/// The agent was given this message before and does not run it again: its turn took place, unseen.
+fn already_known(state: &State, live: &mut Live, message: MessageId, now: Timestamp) -> Vec<Event> {
+    let Some(turn) = state.turn.as_ref().filter(|turn| turn.message.message == message) else {
+        return Vec::new();
+    };
+    live.begin_turn();
+    live.written = None;
+    let error =
+        "The agent had answered this message before the server was interrupted; the answer was not kept.";
+    vec![ended(turn, Outcome::Lost, now, Some(error.to_owned()))]
 }
 
 fn described(state: &State, live: &mut Live, init: &Init) -> Vec<Event> {
