@@ -1,1 +1,5 @@
-fn main() {}
+//! All integration tests, as one program.
+
+mod agent_process;
+mod conformance;
+mod support;
