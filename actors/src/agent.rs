@@ -34,7 +34,7 @@ pub const OUTPUT_BATCHES: usize = 2;
 /// About how much output one batch holds; a single line may be larger.
 pub const MAX_BATCH_BYTES: usize = 256 * 1024;
 
-/// The longest line that is taken from an agent; a longer one is dropped and reported as [`AgentOutput::Garbage`].
+/// The longest line that is taken from an agent, unless configured otherwise; a longer one is dropped and reported as [`AgentOutput::Garbage`].
 pub const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;
 
 /// How many inputs wait for the agent to read them. One turn runs at a time, so this is approvals and controls.
@@ -204,7 +204,8 @@ pub struct Init {
 pub struct TurnResult {
     /// The line, verbatim.
     pub line: Arc<RawValue>,
-    /// Which messages it answers; empty when the agent does not say.
+    /// Which messages it answers; empty for a turn that the agent began by itself, as it does when a command that
+    /// it runs in the background has ended. Such a result is nobody's and ends no message's turn.
     pub answers: Vec<Uuid>,
     /// Whether it is an error.
     pub is_error: bool,

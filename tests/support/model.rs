@@ -8,6 +8,7 @@
 //! | `slow N MS` | N pieces of text, one every MS milliseconds |
 //! | `write PATH TEXT` | a call of the tool Write |
 //! | `bash COMMAND` | a call of the tool Bash |
+//! | `background COMMAND` | the same, without waiting for its end |
 //! | `read PATH …` | one call of the tool Read for each path, all at once |
 //! | `fail STATUS` | that HTTP status |
 //! | anything else | `echo: TEXT` |
@@ -171,6 +172,14 @@ impl Answer {
                 Self::call("Write", json!({"file_path": path, "content": text}))
             }
             "bash" => Self::call("Bash", json!({"command": rest, "description": "Runs a command"})),
+            // The CLI reports the end of the command by itself, in a turn of its own.
+            "background" if request["messages"].to_string().contains("<task-notification>") => {
+                Self::text("noted".to_owned())
+            }
+            "background" => Self::call(
+                "Bash",
+                json!({"command": rest, "description": "Runs a command", "run_in_background": true}),
+            ),
             "read" => Self {
                 calls: rest
                     .split_whitespace()
@@ -286,12 +295,18 @@ fn user_texts(request: &Value) -> Vec<String> {
             }
             _ => {}
         }
-        parts.retain(|part| !part.is_empty());
+        parts.retain(|part| !is_the_clis_own(part));
         if !parts.is_empty() {
             texts.push(parts.join("\n"));
         }
     }
     texts
+}
+
+/// Whether the CLI put this text beside the user's: an interruption, or a command that it ran by itself.
+fn is_the_clis_own(text: &str) -> bool {
+    let marks = ["[Request interrupted", "<local-command-", "<command-name>"];
+    text.is_empty() || marks.iter().any(|mark| text.starts_with(mark))
 }
 
 /// A text without what the CLI adds to it.

@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::agent::{AgentHandle, Conversation, INPUT_LINES, Launch, Launcher, OUTPUT_BATCHES};
+use crate::agent::{
+    AgentHandle, Conversation, INPUT_LINES, Launch, Launcher, MAX_LINE_BYTES, OUTPUT_BATCHES,
+};
 use host::Host;
 
 pub use environment::Environment;
@@ -39,10 +41,13 @@ pub struct ProcessConfig {
     pub environment: Environment,
     /// How long a process may take from its start until it has answered `initialize`.
     pub ready_within: Duration,
+    /// The longest line that is taken; a longer one is dropped and told as garbage.
+    pub max_line_bytes: usize,
 }
 
 impl ProcessConfig {
-    /// A program with nothing special: 30 seconds to become ready, 100 times what the real CLI needs.
+    /// A program with nothing special: 30 seconds to become ready, 100 times what the real CLI needs, and
+    /// lines of at most [`MAX_LINE_BYTES`].
     #[must_use]
     pub fn new(program: impl Into<OsString>, environment: Environment) -> Self {
         Self {
@@ -51,6 +56,7 @@ impl ProcessConfig {
             extra_args: Vec::new(),
             environment,
             ready_within: Duration::from_secs(30),
+            max_line_bytes: MAX_LINE_BYTES,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -20,7 +21,11 @@ use crate::ids::{SessionId, Term};
 pub const MARKER: &str = "TANDEM_SESSION";
 
 /// How often a tree is killed again because something new had grown. A fork bomb is not outrun any better by more.
-const MAX_ROUNDS: u32 = 20;
+const MAX_KILLS: u32 = 20;
+
+/// How often in a row nothing must be found before nothing is there: a process that is just being forked may be
+/// missed by one walk through `/proc`, and one in the middle of its exec shows no environment.
+const ENOUGH_MISSES: u32 = 2;
 
 /// How long is waited between two looks at a dying tree.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
@@ -67,44 +72,59 @@ pub struct Seen {
 
 /// Ends an agent and everything that it started: SIGTERM, `grace` to comply, then SIGKILL until nothing is left.
 ///
-/// `root` is the agent itself, if it still runs; without it, what carries the owner's marker is ended. Returns what could not be ended; empty when all is well.
+/// `root` is the agent itself, not waited for yet; without it, what carries the owner's marker is ended.
+/// Returns what could not be ended; empty when all is well.
 pub async fn end_tree(root: Option<u32>, owner: Owner, grace: Duration) -> Vec<Seen> {
     let root = root.and_then(|pid| i32::try_from(pid).ok());
-    // What was found once is looked for again by number: a process whose parent dies is in nobody's tree any more.
+    if !Path::new("/proc/self/environ").exists() {
+        end_group(root, grace).await;
+        return Vec::new();
+    }
+    // Descent is asked for once, before the first signal: a process whose parent dies is in nobody's tree any more,
+    // and a root that was waited for may have given its number to another. From here on all are known by start.
     let mut known = look(root, owner, HashSet::new()).await;
-    if let Some(root) = root {
-        // Reaches the group also where there is no /proc. It may be gone already, and then there is nothing to say.
-        let _ = killpg(Pid::from_raw(root), Signal::SIGTERM);
-    }
-    signal_all(&known, Signal::SIGTERM);
     let patience = Instant::now() + grace;
-    while !known.is_empty() && Instant::now() < patience {
-        sleep(LOOK_AGAIN_AFTER).await;
-        known = look(root, owner, known).await;
-    }
-    if let Some(root) = root {
-        let _ = killpg(Pid::from_raw(root), Signal::SIGKILL);
-    }
-    for round in 0..MAX_ROUNDS {
+    let mut told: HashSet<Seen> = HashSet::new();
+    let (mut misses, mut kills) = (0, 0);
+    loop {
         if known.is_empty() {
+            misses += 1;
+        } else if kills == MAX_KILLS {
+            warn!(
+                ?owner,
+                processes = known.len(),
+                "processes of an agent cannot be ended"
+            );
+            return known.into_iter().collect();
+        } else if Instant::now() < patience {
+            misses = 0;
+            signal_all(known.difference(&told), Signal::SIGTERM);
+            told.extend(&known);
+        } else {
+            misses = 0;
+            kills += 1;
+            debug!(
+                ?owner,
+                processes = known.len(),
+                "killing what is left of an agent"
+            );
+            signal_all(&known, Signal::SIGKILL);
+        }
+        if misses == ENOUGH_MISSES {
             return Vec::new();
         }
-        debug!(
-            ?owner,
-            round,
-            processes = known.len(),
-            "killing what is left of an agent"
-        );
-        signal_all(&known, Signal::SIGKILL);
         sleep(LOOK_AGAIN_AFTER).await;
-        known = look(root, owner, known).await;
+        known = look(None, owner, known).await;
     }
-    warn!(
-        ?owner,
-        processes = known.len(),
-        "processes of an agent cannot be ended"
-    );
-    known.into_iter().collect()
+}
+
+async fn end_group(root: Option<i32>, grace: Duration) {
+    if let Some(root) = root.map(Pid::from_raw) {
+        // The group may be gone already, and then there is nothing to say.
+        let _ = killpg(root, Signal::SIGTERM);
+        sleep(grace).await;
+        let _ = killpg(root, Signal::SIGKILL);
+    }
 }
 
 /// Reading `/proc` takes milliseconds with many processes, so it is done beside the other agents' work.
@@ -113,7 +133,7 @@ async fn look(root: Option<i32>, owner: Owner, known: HashSet<Seen>) -> HashSet<
     found.unwrap_or_default()
 }
 
-fn signal_all(processes: &HashSet<Seen>, signal: Signal) {
+fn signal_all<'a>(processes: impl IntoIterator<Item = &'a Seen>, signal: Signal) {
     for process in processes {
         // Between the look and the signal the number may have got another owner; the start time tells.
         if Stat::of(process.pid).is_some_and(|stat| stat.start == process.start) {

@@ -157,6 +157,7 @@ async fn attend(mut child: Child, config: &ProcessConfig, launch: &Launch, ends:
     let reader = stdio::Reader {
         session: launch.session,
         pid: child.id(),
+        max_line_bytes: config.max_line_bytes,
         outputs: ends.outputs,
         replies,
         last_words: last_words.clone(),

@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use super::last_words::LastWords;
 use crate::agent::lines::{LineSplitter, Piece};
 use crate::agent::stream_json::{self, Line};
-use crate::agent::{AgentInput, AgentOutput, MAX_BATCH_BYTES, MAX_LINE_BYTES};
+use crate::agent::{AgentInput, AgentOutput, MAX_BATCH_BYTES};
 use crate::ids::{MessageId, SessionId};
 
 /// How many answers to the agent's own questions wait to be written. It asks for very little by itself.
@@ -59,6 +59,7 @@ pub(super) async fn write(
 pub(super) struct Reader {
     pub(super) session: SessionId,
     pub(super) pid: Option<u32>,
+    pub(super) max_line_bytes: usize,
     pub(super) outputs: mpsc::Sender<Vec<AgentOutput>>,
     pub(super) replies: mpsc::Sender<String>,
     pub(super) last_words: LastWords,
@@ -72,7 +73,7 @@ impl Reader {
     /// Reads until the end of the pipe. While the session is behind, nothing is read: the pipe holds the agent.
     pub(super) async fn read(mut self, mut stdout: impl AsyncRead + Unpin) {
         let mut buffer = vec![0; MAX_BATCH_BYTES];
-        let mut splitter = LineSplitter::new(MAX_LINE_BYTES);
+        let mut splitter = LineSplitter::new(self.max_line_bytes);
         let mut unfinished = HashSet::new();
         let mut patience = Patience::default();
         while let Some(bytes) = patience.read(&mut stdout, &mut buffer, &mut self.is_gone).await {
