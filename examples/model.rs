@@ -7,10 +7,7 @@ mod model;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
-    let port = std::env::args()
-        .nth(1)
-        .and_then(|port| port.parse().ok())
-        .unwrap_or(0);
+    let port = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(0);
     let model = model::Model::start_at(port).await;
     println!("{}", model.url());
     tokio::signal::ctrl_c().await

@@ -51,12 +51,7 @@ pub(crate) async fn check<B: MessageBody + 'static>(
 /// # Errors
 /// `origin_not_allowed`.
 pub(crate) fn check_origin(request: &HttpRequest, access: &Access) -> Result<(), ApiError> {
-    let text_of = |name| {
-        request
-            .headers()
-            .get(name)
-            .map(|value| value.to_str().unwrap_or("null"))
-    };
+    let text_of = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("null"));
     if (access.is_origin_allowed)(text_of(header::ORIGIN), text_of(header::HOST)) {
         return Ok(());
     }

@@ -56,9 +56,7 @@ impl Doors {
             is_closing: watch::Sender::new(false),
             open_sockets: watch::Sender::new(0),
         };
-        Self {
-            house: Arc::new(house),
-        }
+        Self { house: Arc::new(house) }
     }
 
     /// Takes a place, if there is one.
@@ -69,9 +67,7 @@ impl Doors {
             return None;
         }
         inside.connections += 1;
-        Some(Place {
-            house: self.house.clone(),
-        })
+        Some(Place { house: self.house.clone() })
     }
 
     /// How many places are taken.
@@ -90,10 +86,7 @@ impl Doors {
         inside.sockets.insert(connection, socket);
         self.house.open_sockets.send_replace(inside.sockets.len());
         drop(inside);
-        Door {
-            house: self.house.clone(),
-            connection,
-        }
+        Door { house: self.house.clone(), connection }
     }
 
     /// Whether nobody new is let in.
@@ -119,10 +112,7 @@ impl Doors {
         let mut open_sockets = self.house.open_sockets.subscribe();
         let all_left = open_sockets.wait_for(|open| *open == 0);
         if tokio::time::timeout(limit, all_left).await.is_err() {
-            tracing::warn!(
-                left = self.house.inside().sockets.len(),
-                "sockets did not close in time"
-            );
+            tracing::warn!(left = self.house.inside().sockets.len(), "sockets did not close in time");
         }
     }
 }

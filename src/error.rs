@@ -26,24 +26,15 @@ impl ApiError {
     /// A path of the API that does not exist.
     #[must_use]
     pub fn no_such_path() -> Self {
-        Refusal::new(
-            Code::NotFound,
-            "There is nothing here. See docs/protocol.md for what there is.",
-        )
-        .into()
+        Refusal::new(Code::NotFound, "There is nothing here. See docs/protocol.md for what there is.").into()
     }
 
     /// A path that exists, but not for this method.
     #[must_use]
     pub fn wrong_method() -> Self {
-        let refusal = Refusal::new(
-            Code::BadRequest,
-            "This path does not take this method. See docs/protocol.md.",
-        );
-        Self {
-            refusal,
-            status: StatusCode::METHOD_NOT_ALLOWED,
-        }
+        let refusal =
+            Refusal::new(Code::BadRequest, "This path does not take this method. See docs/protocol.md.");
+        Self { refusal, status: StatusCode::METHOD_NOT_ALLOWED }
     }
 }
 

@@ -23,10 +23,7 @@ impl Fields {
     /// `bad_request` when it is not JSON, or no object.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Refusal> {
         serde_json::from_slice(text).map(Self).map_err(|error| {
-            Refusal::new(
-                Code::BadRequest,
-                format!("This is not a JSON object: {}.", quoted(&error)),
-            )
+            Refusal::new(Code::BadRequest, format!("This is not a JSON object: {}.", quoted(&error)))
         })
     }
 
@@ -46,10 +43,7 @@ impl Fields {
 
     /// A field as it was sent, to the letter.
     pub(crate) fn raw(&self, name: &str) -> Option<&RawValue> {
-        self.0
-            .get(name)
-            .map(|value| &**value)
-            .filter(|value| value.get() != "null")
+        self.0.get(name).map(|value| &**value).filter(|value| value.get() != "null")
     }
 
     /// Whether the field was sent, if only as `null`.
@@ -75,8 +69,7 @@ impl Fields {
     /// # Errors
     /// `bad_request` that names the field.
     pub(crate) fn required<T: DeserializeOwned>(&self, name: &str) -> Result<T, Refusal> {
-        self.optional(name)?
-            .ok_or_else(|| Refusal::bad_field(name, format!("The field {name} is missing.")))
+        self.optional(name)?.ok_or_else(|| Refusal::bad_field(name, format!("The field {name} is missing.")))
     }
 
     /// One of a few words; the first one when the field is left out.
@@ -88,9 +81,7 @@ impl Fields {
             return Ok(absent);
         };
         let known = words.iter().find(|(word, _)| *word == text);
-        known
-            .map(|(_, meaning)| *meaning)
-            .ok_or_else(|| unknown_word(name, words))
+        known.map(|(_, meaning)| *meaning).ok_or_else(|| unknown_word(name, words))
     }
 
     /// One of a few words, which must be there.
@@ -98,8 +89,7 @@ impl Fields {
     /// # Errors
     /// `bad_request` that names the field and the words.
     pub(crate) fn required_word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<T, Refusal> {
-        self.word(name, &words_or_none(words), None)?
-            .ok_or_else(|| unknown_word(name, words))
+        self.word(name, &words_or_none(words), None)?.ok_or_else(|| unknown_word(name, words))
     }
 
     /// The content of a message: text or blocks.
@@ -129,10 +119,7 @@ impl Fields {
             return Err(Refusal::bad_field("updatedInput", message));
         }
         let updated_input = self.raw("updatedInput").map(|input| input.to_owned().into());
-        Ok(Verdict::Allow {
-            updated_input,
-            for_session,
-        })
+        Ok(Verdict::Allow { updated_input, for_session })
     }
 
     /// How a device introduces itself: `deviceId`, `deviceName`, `kind`.
@@ -164,10 +151,7 @@ impl Fields {
 }
 
 fn words_or_none<'a, T: Copy>(words: &[(&'a str, T)]) -> Vec<(&'a str, Option<T>)> {
-    words
-        .iter()
-        .map(|(word, meaning)| (*word, Some(*meaning)))
-        .collect()
+    words.iter().map(|(word, meaning)| (*word, Some(*meaning))).collect()
 }
 
 fn unknown_word<T>(name: &str, words: &[(&str, T)]) -> Refusal {
@@ -211,14 +195,8 @@ mod tests {
     #[test]
     fn a_refusal_names_the_field() {
         let fields = fields(&json!({"sessionId": 7, "mode": "later"}));
-        assert_eq!(
-            named(&fields.required::<SessionId>("sessionId").unwrap_err()),
-            "sessionId"
-        );
-        assert_eq!(
-            named(&fields.required::<SessionId>("messageId").unwrap_err()),
-            "messageId"
-        );
+        assert_eq!(named(&fields.required::<SessionId>("sessionId").unwrap_err()), "sessionId");
+        assert_eq!(named(&fields.required::<SessionId>("messageId").unwrap_err()), "messageId");
         let refusal = fields.word("mode", &[("queue", 1), ("now", 2)], 1).unwrap_err();
         assert_eq!(refusal.message, "The field mode is one of queue, now.");
     }
@@ -249,10 +227,8 @@ mod tests {
     #[test]
     fn an_updated_input_stays_as_it_was_written() {
         let text = r#"{"decision":"allow","updatedInput":{"n": 1.00,"n2":1e3}}"#;
-        let Verdict::Allow {
-            updated_input: Some(input),
-            for_session: false,
-        } = Fields::parse(text.as_bytes()).unwrap().verdict().unwrap()
+        let Verdict::Allow { updated_input: Some(input), for_session: false } =
+            Fields::parse(text.as_bytes()).unwrap().verdict().unwrap()
         else {
             panic!("not allowed")
         };
@@ -261,11 +237,8 @@ mod tests {
 
     #[test]
     fn nesting_has_an_end() {
-        let deep = format!(
-            r#"{{"decision":"allow","updatedInput":{}{}}}"#,
-            "[".repeat(5000),
-            "]".repeat(5000)
-        );
+        let deep =
+            format!(r#"{{"decision":"allow","updatedInput":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
         let refusal = Fields::parse(deep.as_bytes()).and_then(|fields| fields.verdict());
         assert!(refusal.is_err());
     }

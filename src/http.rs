@@ -43,17 +43,9 @@ pub(crate) fn routes(app: &mut web::ServiceConfig) {
 fn api() -> impl actix_web::dev::HttpServiceFactory {
     web::scope("/api")
         .wrap(from_fn(access::check))
-        .service(
-            at("/chat")
-                .app_data(MaxBody(MAX_CHAT_BYTES))
-                .route(post().to(chat::chat)),
-        )
+        .service(at("/chat").app_data(MaxBody(MAX_CHAT_BYTES)).route(post().to(chat::chat)))
         .service(at("/chat/interrupt").route(post().to(chat::interrupt)))
-        .service(
-            at("/sessions")
-                .route(get().to(sessions::list))
-                .route(post().to(sessions::create)),
-        )
+        .service(at("/sessions").route(get().to(sessions::list)).route(post().to(sessions::create)))
         .service(at("/sessions/active").route(get().to(active::list)))
         .service(at("/sessions/keep-alive").route(post().to(active::keep_alive)))
         .service(at("/sessions/interactive/{session}/status").route(get().to(active::status)))

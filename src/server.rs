@@ -64,11 +64,7 @@ impl Server {
         let address = server.addrs().first().copied();
         let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
         let running = server.run();
-        Ok(Self {
-            address,
-            service,
-            running,
-        })
+        Ok(Self { address, service, running })
     }
 
     /// Where it listens.
@@ -80,10 +76,7 @@ impl Server {
     /// A way to stop it.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper {
-            service: self.service.clone(),
-            handle: self.running.handle(),
-        }
+        Stopper { service: self.service.clone(), handle: self.running.handle() }
     }
 
     /// Serves until it is stopped.
@@ -105,10 +98,7 @@ impl Stopper {
     /// Says goodbye to all sockets (close code 1001), lets HTTP requests end, and then stops. Both waits are bounded by
     /// [`Settings::shutdown_within`].
     pub async fn stop(&self) {
-        self.service
-            .doors
-            .close(self.service.settings.shutdown_within)
-            .await;
+        self.service.doors.close(self.service.settings.shutdown_within).await;
         self.handle.stop(true).await;
     }
 }
@@ -119,9 +109,8 @@ fn prepare(connection: &dyn Any, _extensions: &mut Extensions) {
         return;
     };
     let socket = SockRef::from(stream);
-    let keep_alive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(30))
-        .with_interval(Duration::from_secs(10));
+    let keep_alive =
+        TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
     let is_set = socket.set_tcp_keepalive(&keep_alive);
     #[cfg(target_os = "linux")]
     let is_set = is_set.and_then(|()| socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT)));

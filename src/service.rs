@@ -81,13 +81,7 @@ impl Service {
     /// Puts it together; nobody is connected yet.
     #[must_use]
     pub fn new(hub: Hub, settings: Settings, access: Access) -> Self {
-        Self {
-            hub,
-            doors: Doors::new(settings.max_connections),
-            settings,
-            access,
-            started: Instant::now(),
-        }
+        Self { hub, doors: Doors::new(settings.max_connections), settings, access, started: Instant::now() }
     }
 }
 

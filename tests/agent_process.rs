@@ -13,9 +13,7 @@ async fn place() -> Place {
 
 #[tokio::test]
 async fn a_program_that_is_not_there_is_said_so() {
-    let place = place()
-        .await
-        .with(|config| config.program = "/nowhere/claude".into());
+    let place = place().await.with(|config| config.program = "/nowhere/claude".into());
     let exit = place.launch(new_conversation().0, Vec::new()).exit().await;
     assert_eq!(exit.cause, ExitCause::NotFound);
     assert!(exit.last_words.contains("/nowhere/claude"), "{exit:?}");
@@ -32,9 +30,7 @@ async fn a_folder_that_is_gone_is_not_taken_for_a_missing_program() {
 
 #[tokio::test]
 async fn a_program_that_complains_and_ends_is_quoted() {
-    let place = place()
-        .await
-        .with(|config| config.extra_args = vec!["--nonsense".into()]);
+    let place = place().await.with(|config| config.extra_args = vec!["--nonsense".into()]);
     let exit = place.launch(new_conversation().0, Vec::new()).exit().await;
     assert_eq!((exit.code, exit.cause), (Some(1), ExitCause::NotStarted));
     assert_eq!(exit.last_words, "error: unknown option '--nonsense'");
@@ -70,11 +66,7 @@ async fn an_agent_that_hears_nothing_is_killed() {
         .until(|output| matches!(output, AgentOutput::Started(started) if started == id).then_some(()))
         .await;
     agent.tell(AgentInput::Interrupt).await;
-    agent
-        .stop(Stop::Finish {
-            within: Duration::from_millis(100),
-        })
-        .await;
+    agent.stop(Stop::Finish { within: Duration::from_millis(100) }).await;
     let exit = agent.exit().await;
     assert_eq!(exit.cause, ExitCause::Asked);
     assert!(exit.signal == Some(9) || exit.code == Some(143), "{exit:?}");
@@ -96,10 +88,7 @@ async fn lines_that_are_no_messages_are_told_and_the_turn_goes_on() {
     assert_eq!(garbage.len(), 5, "{garbage:?}");
     assert_eq!(
         notes,
-        [
-            r#"{"type":"note","text":"windows"}"#,
-            "{\"type\":\"note\",\"text\":\"a\u{2028}b\",\"n\":1e999}"
-        ]
+        [r#"{"type":"note","text":"windows"}"#, "{\"type\":\"note\",\"text\":\"a\u{2028}b\",\"n\":1e999}"]
     );
     let exit = agent.finish().await;
     assert!(exit.last_words.contains("plain text, as a library prints it"));
@@ -133,15 +122,9 @@ async fn a_flood_waits_in_the_pipe_until_the_session_reads_and_all_of_it_arrives
     agent.say("/burst 50000").await;
     let pid = agent.pid();
     // Two batches are at hand, one is in work, and the agent sleeps in its write.
-    eventually("the agent waits", || {
-        agent.handle.output.len() == OUTPUT_BATCHES && is_writing(pid)
-    })
-    .await;
+    eventually("the agent waits", || agent.handle.output.len() == OUTPUT_BATCHES && is_writing(pid)).await;
     agent.result().await;
-    let messages = agent
-        .seen
-        .iter()
-        .filter(|output| matches!(output, AgentOutput::Message(_)));
+    let messages = agent.seen.iter().filter(|output| matches!(output, AgentOutput::Message(_)));
     assert_eq!(messages.count(), 50_000);
 }
 
@@ -151,10 +134,7 @@ async fn a_flood_that_nobody_reads_can_be_ended() {
     let mut agent = place.ready(new_conversation().0).await;
     agent.say("/burst 10000000").await;
     let pid = agent.pid();
-    eventually("the agent waits", || {
-        agent.handle.output.len() == OUTPUT_BATCHES && is_writing(pid)
-    })
-    .await;
+    eventually("the agent waits", || agent.handle.output.len() == OUTPUT_BATCHES && is_writing(pid)).await;
     agent.stop(Stop::Now).await;
     eventually("it is gone", || !is_running(pid)).await;
     assert_eq!(agent.exit().await.cause, ExitCause::Asked);
@@ -177,19 +157,12 @@ async fn somebody_else_who_holds_the_pipe_delays_the_exit_only_a_little() {
     let place = place().await.with(|config| {
         config.program = "sh".into();
         // Without its environment and its parent nothing leads to this one.
-        config.args_prefix = vec![
-            "-c".into(),
-            "(env -i setsid sleep 5 & echo $! > pid) ; exit 3".into(),
-        ];
+        config.args_prefix = vec!["-c".into(), "(env -i setsid sleep 5 & echo $! > pid) ; exit 3".into()];
     });
     let started = std::time::Instant::now();
     let mut agent = place.launch(new_conversation().0, Vec::new());
     assert_eq!(agent.exit().await.code, Some(3));
-    assert!(
-        started.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
 }
 
 /// Plays both parts: started by the test runner it watches, started by itself it is the server that is killed.
@@ -199,10 +172,8 @@ async fn an_agent_dies_with_its_server() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         let place = place().await.with(|config| {
             config.program = "sh".into();
-            config.args_prefix = vec![
-                "-c".into(),
-                "echo $$ > $OUT/new && mv $OUT/new $OUT/pid; exec sleep 600".into(),
-            ];
+            config.args_prefix =
+                vec!["-c".into(), "echo $$ > $OUT/new && mv $OUT/new $OUT/pid; exec sleep 600".into()];
             config.environment = config.environment.clone().with("OUT", folder);
         });
         let mut agent = place.launch(new_conversation().0, Vec::new());

@@ -105,11 +105,7 @@ async fn a_used_session_id_is_refused(place: Place) {
     first.finish().await;
     let mut second = place.launch(new, Vec::new());
     let exit = second.exit().await;
-    assert_eq!(
-        (exit.code, exit.cause),
-        (Some(1), ExitCause::ConversationExists),
-        "{exit:?}"
-    );
+    assert_eq!((exit.code, exit.cause), (Some(1), ExitCause::ConversationExists), "{exit:?}");
     assert_eq!(second.seen.len(), 1, "nothing but the exit: {:?}", second.seen);
 }
 
@@ -125,11 +121,7 @@ async fn an_unknown_conversation_cannot_be_resumed(place: Place) {
     let (_, resume) = new_conversation();
     let mut agent = place.launch(resume, Vec::new());
     let exit = agent.exit().await;
-    assert_eq!(
-        (exit.code, exit.cause),
-        (Some(1), ExitCause::NoConversation),
-        "{exit:?}"
-    );
+    assert_eq!((exit.code, exit.cause), (Some(1), ExitCause::NoConversation), "{exit:?}");
     assert_eq!(agent.seen.len(), 1, "nothing but the exit: {:?}", agent.seen);
 }
 
@@ -186,9 +178,7 @@ async fn an_interrupt_ends_a_slow_turn(place: Place) {
     let (new, _) = new_conversation();
     let mut agent = place.ready(new).await;
     let id = agent.say(&place.slow(2000, 20)).await;
-    agent
-        .until(|output| matches!(output, AgentOutput::Delta { .. }).then_some(()))
-        .await;
+    agent.until(|output| matches!(output, AgentOutput::Delta { .. }).then_some(())).await;
     agent.tell(AgentInput::Interrupt).await;
     let result = agent.result().await;
     assert!(result.is_interrupted, "{result:?}");
@@ -211,12 +201,7 @@ async fn a_known_message_is_not_run_again(place: Place) {
         .await;
     assert_eq!(known, id);
     assert_eq!(agent.ask(place.recall()).await, "you said: once");
-    let asked = place
-        .model
-        .prompts()
-        .iter()
-        .filter(|text| *text == "once")
-        .count();
+    let asked = place.model.prompts().iter().filter(|text| *text == "once").count();
     assert!(asked <= 1, "the model was asked {asked} times");
 }
 
@@ -254,16 +239,10 @@ async fn sigterm_ends_it_with_143(place: Place) {
     let (new, _) = new_conversation();
     let mut agent = place.ready(new).await;
     agent.say(&place.slow(2000, 20)).await;
-    agent
-        .until(|output| matches!(output, AgentOutput::Delta { .. }).then_some(()))
-        .await;
+    agent.until(|output| matches!(output, AgentOutput::Delta { .. }).then_some(())).await;
     signal("TERM", agent.pid());
     let exit = agent.exit().await;
-    assert_eq!(
-        (exit.code, exit.cause),
-        (Some(143), ExitCause::ByItself),
-        "{exit:?}"
-    );
+    assert_eq!((exit.code, exit.cause), (Some(143), ExitCause::ByItself), "{exit:?}");
 }
 
 async fn an_order_to_end_now_ends_it_and_its_tools(place: Place) {
@@ -287,9 +266,7 @@ async fn dropping_the_handle_ends_it_and_its_tools(place: Place) {
 async fn running_tool(place: &Place) -> (Agent, u32) {
     let (new, _) = new_conversation();
     let mut agent = place.ready(new).await;
-    agent
-        .say(&place.bash("echo $$ > pid.new && mv pid.new pid && sleep 600"))
-        .await;
+    agent.say(&place.bash("echo $$ > pid.new && mv pid.new pid && sleep 600")).await;
     let approval = agent.asks().await;
     agent.allow(&approval).await;
     let file = place.project().join("pid");
@@ -302,9 +279,7 @@ async fn messages_that_wait_are_merged_into_one_turn(place: Place) {
     let (new, _) = new_conversation();
     let mut agent = place.ready(new).await;
     agent.say(&place.slow(10, 30)).await;
-    agent
-        .until(|output| matches!(output, AgentOutput::Delta { .. }).then_some(()))
-        .await;
+    agent.until(|output| matches!(output, AgentOutput::Delta { .. }).then_some(())).await;
     let ids = [agent.say("a").await, agent.say("b").await];
     agent.result().await;
     let merged = agent.result().await;
@@ -316,21 +291,10 @@ async fn edits_need_no_leave_after_the_permission_mode_was_set(place: Place) {
     let (new, _) = new_conversation();
     let mut agent = place.ready(new).await;
     let file = place.project().join("free.txt");
-    let verb = if place.kind == Kind::Simulator {
-        "/write"
-    } else {
-        "write"
-    };
-    agent
-        .tell(AgentInput::SetPermissionMode("acceptEdits".to_owned()))
-        .await;
+    let verb = if place.kind == Kind::Simulator { "/write" } else { "write" };
+    agent.tell(AgentInput::SetPermissionMode("acceptEdits".to_owned())).await;
     agent.ask(&format!("{verb} {} text", file.display())).await;
-    assert!(
-        !agent
-            .seen
-            .iter()
-            .any(|output| matches!(output, AgentOutput::Asks(_)))
-    );
+    assert!(!agent.seen.iter().any(|output| matches!(output, AgentOutput::Asks(_))));
     assert_eq!(std::fs::read_to_string(file).expect("it is written"), "text");
 }
 
@@ -344,10 +308,7 @@ async fn the_mirror_tells_what_the_file_holds(place: Place) {
     let mirrored: Vec<&str> = lines.iter().map(|line| &*line.line).collect();
     let file = std::fs::read_to_string(&*lines[0].file).expect("the mirror names the file");
     // What the CLI notes of its own requests stays in the file; a conversation goes on without it.
-    let kept: Vec<&str> = file
-        .lines()
-        .filter(|line| !line.contains(r#""type":"api-request"#))
-        .collect();
+    let kept: Vec<&str> = file.lines().filter(|line| !line.contains(r#""type":"api-request"#)).collect();
     assert_eq!(mirrored, kept);
     assert!(lines[0].file.contains("/.claude/projects/"));
 }
@@ -410,9 +371,6 @@ async fn a_request_that_it_does_not_know_is_refused(place: Place) {
     raw.write(&format!("{request}\n")).await;
     let answer = raw.line().await;
     assert_eq!(answer["type"], "control_response");
-    assert_eq!(
-        answer["response"]["error"],
-        "Unsupported control request subtype: make_coffee"
-    );
+    assert_eq!(answer["response"]["error"], "Unsupported control request subtype: make_coffee");
     assert_eq!(answer["response"]["request_id"], "r1");
 }

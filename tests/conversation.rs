@@ -12,7 +12,9 @@ fn seqs(events: &[Value]) -> Vec<u64> {
 
 /// Waits until all devices have everything up to the session's head, and checks that all have the same.
 async fn all_agree(server: &TestServer, session: &str, devices: &[&TestDevice]) -> Vec<Value> {
-    let head = server.get(&format!("/api/sessions/{session}/events?limit=1")).await["head"].as_u64().expect("a head");
+    let head = server.get(&format!("/api/sessions/{session}/events?limit=1")).await["head"]
+        .as_u64()
+        .expect("a head");
     let mut streams = Vec::new();
     for device in devices {
         device.event(session, "the head", |event| event["seq"] == head).await;
@@ -29,7 +31,8 @@ async fn all_agree(server: &TestServer, session: &str, devices: &[&TestDevice]) 
 async fn three_devices_at_once(home: &Home) {
     let server = home.serve().await;
     let session = server.session(home).await;
-    let devices = [server.device("phone").await, server.device("laptop").await, server.device("terminal").await];
+    let devices =
+        [server.device("phone").await, server.device("laptop").await, server.device("terminal").await];
     for device in &devices {
         device.subscribe(&session, 0).await;
     }
@@ -49,10 +52,15 @@ async fn three_devices_at_once(home: &Home) {
     for device in &devices {
         device.kind(&session, "turn_ended", 9).await;
     }
-    eventually("the session is at rest", async || server.get(&format!("/api/sessions/{session}")).await["status"] == "idle").await;
+    eventually("the session is at rest", async || {
+        server.get(&format!("/api/sessions/{session}")).await["status"] == "idle"
+    })
+    .await;
     let events = all_agree(&server, &session, &devices.each_ref()).await;
     for device in &devices {
-        let own = events.iter().filter(|event| event["kind"] == "message_accepted" && event["data"]["deviceId"] == *device.name);
+        let own = events
+            .iter()
+            .filter(|event| event["kind"] == "message_accepted" && event["data"]["deviceId"] == *device.name);
         let texts: Vec<&str> = own.map(|event| event["data"]["content"].as_str().expect("text")).collect();
         let sent: Vec<String> = (0..3).map(|number| format!("{} says {number}", device.name)).collect();
         assert_eq!(texts, sent, "each device's messages keep their order");
@@ -60,7 +68,11 @@ async fn three_devices_at_once(home: &Home) {
     let of_kind = |kind: &str| -> Vec<&Value> {
         events.iter().filter(|event| event["kind"] == kind).map(|event| &event["data"]["messageId"]).collect()
     };
-    assert_eq!(of_kind("turn_ended"), of_kind("message_accepted"), "one turn each, in the order of acceptance");
+    assert_eq!(
+        of_kind("turn_ended"),
+        of_kind("message_accepted"),
+        "one turn each, in the order of acceptance"
+    );
     for event in events.iter().filter(|event| event["kind"] == "turn_ended") {
         assert_eq!(event["data"]["outcome"], "completed", "{event}");
         assert!(event["data"]["text"].as_str().expect("an answer").contains("says"), "{event}");
@@ -125,9 +137,13 @@ async fn approval_from_another_device(home: &Home, message: &str) {
     let state = server.get(&format!("/api/sessions/{session}")).await;
     assert_eq!(state["status"], "waiting_for_approval", "{state}");
     let request = &asked["data"]["requestId"];
-    let answer = phone.ask(json!({"type": "approve", "sessionId": session, "requestId": request, "decision": "allow"})).await;
+    let answer = phone
+        .ask(json!({"type": "approve", "sessionId": session, "requestId": request, "decision": "allow"}))
+        .await;
     assert_eq!(answer["type"], "ok", "{answer}");
-    let late = laptop.ask(json!({"type": "approve", "sessionId": session, "requestId": request, "decision": "deny"})).await;
+    let late = laptop
+        .ask(json!({"type": "approve", "sessionId": session, "requestId": request, "decision": "deny"}))
+        .await;
     assert_eq!(late["error"]["code"], "already_resolved", "{late}");
     let resolved = laptop.kind(&session, "approval_resolved", 1).await;
     assert_eq!(resolved["data"]["by"]["deviceId"], "phone");
@@ -170,7 +186,8 @@ async fn restart_goes_on(home: &Home, recall: &str) {
     assert!(ended["data"]["text"].as_str().expect("an answer").contains("heron"), "{ended}");
     let after = server.events(&session).await;
     assert_eq!(after[..before.len()], before, "history is never changed");
-    let restarted = after.iter().filter(|event| event["kind"] == "agent_started").nth(1).expect("a second agent");
+    let restarted =
+        after.iter().filter(|event| event["kind"] == "agent_started").nth(1).expect("a second agent");
     assert_eq!(restarted["data"]["resumed"], true);
     server.stop().await;
 }
@@ -245,7 +262,10 @@ async fn interrupted(home: &Home, slow: &str) {
     let answer = laptop.ask(json!({"type": "interrupt", "sessionId": session})).await;
     assert_eq!(answer["type"], "ok");
     let ended = phone.kind(&session, "turn_ended", 1).await;
-    assert_eq!((&ended["data"]["outcome"], &ended["data"]["by"]["deviceId"]), (&json!("interrupted"), &json!("laptop")));
+    assert_eq!(
+        (&ended["data"]["outcome"], &ended["data"]["by"]["deviceId"]),
+        (&json!("interrupted"), &json!("laptop"))
+    );
     phone.submit(&session, "and now").await;
     let ended = phone.kind(&session, "turn_ended", 2).await;
     assert_eq!(ended["data"]["outcome"], "completed", "the conversation goes on: {ended}");
@@ -269,13 +289,22 @@ async fn the_list_of_sessions_is_live() {
     let server = home.serve().await;
     let watcher = server.device("watcher").await;
     let list = watcher.ask(json!({"type": "watch"})).await;
-    assert_eq!((&list["type"], list["sessions"].as_array().map(Vec::len)), (&json!("session_list"), Some(0)), "{list}");
+    assert_eq!(
+        (&list["type"], list["sessions"].as_array().map(Vec::len)),
+        (&json!("session_list"), Some(0)),
+        "{list}"
+    );
     let session = server.session(&home).await;
-    let is_session = |frame: &Value| frame["type"] == "session_summary" && frame["session"]["sessionId"] == *session;
+    let is_session =
+        |frame: &Value| frame["type"] == "session_summary" && frame["session"]["sessionId"] == *session;
     watcher.frame("the new session", is_session).await;
     let phone = server.device("phone").await;
     phone.submit(&session, "hello").await;
-    watcher.frame("the turn", |frame| is_session(frame) && frame["session"]["turns"] == 1 && frame["session"]["status"] == "idle").await;
+    watcher
+        .frame("the turn", |frame| {
+            is_session(frame) && frame["session"]["turns"] == 1 && frame["session"]["status"] == "idle"
+        })
+        .await;
     server.stop().await;
 }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 /// Sends a signal by its name.
 pub(crate) fn signal(name: &str, pid: u32) {
-    let done = std::process::Command::new("kill")
-        .args([format!("-{name}"), pid.to_string()])
-        .status();
+    let done = std::process::Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
     assert!(done.expect("kill can be run").success());
 }
 
@@ -18,9 +16,7 @@ pub(crate) fn is_running(pid: u32) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return false;
     };
-    !stat
-        .rsplit_once(')')
-        .is_some_and(|(_, rest)| rest.starts_with(" Z"))
+    !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z"))
 }
 
 /// Waits until something is true; panics with `what` when it never is.

@@ -86,9 +86,11 @@ pub struct AgentHandle {
     pub stop: mpsc::Sender<Stop>,
 }
 
-/// How an agent is asked to end. Each is final: whatever does not end in its time is killed with its whole tree.
+/// How an agent is asked to end. All but a nudge are final: whatever does not end in its time is killed with its whole tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
+    /// SIGINT to the process alone: end what you do. It may go on afterwards, or end itself.
+    Nudge,
     /// Close its input and let it finish what it does.
     Finish {
         /// How long it may take.

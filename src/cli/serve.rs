@@ -105,6 +105,7 @@ fn policy(config: &Config) -> Policy {
     Policy {
         dedup_window: seconds(config.session.dedup_window_seconds),
         timeout: seconds(config.session.timeout_hours.saturating_mul(3_600)),
+        hang_after: Duration::from_secs(config.agent.hang_seconds),
     }
 }
 

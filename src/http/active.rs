@@ -16,21 +16,13 @@ use crate::service::Service;
 /// All of them, and how much room there is for more.
 pub(super) async fn list(service: web::Data<Service>) -> HttpResponse {
     let (all, _) = service.hub.board.all();
-    let alive: Vec<_> = all
-        .into_iter()
-        .filter(|summary| !is_expired(summary, service.hub.clock.now()))
-        .collect();
+    let alive: Vec<_> =
+        all.into_iter().filter(|summary| !is_expired(summary, service.hub.clock.now())).collect();
     let entries = with_memory(alive).await;
-    let with_agent = entries
-        .iter()
-        .filter(|(summary, _)| summary.pid.is_some())
-        .count();
+    let with_agent = entries.iter().filter(|(summary, _)| summary.pid.is_some()).count();
     let memory_usage: u64 = entries.iter().filter_map(|(_, memory)| *memory).sum();
     let settings = &service.settings;
-    let sessions: Vec<Value> = entries
-        .iter()
-        .map(|(summary, memory)| entry(summary, *memory))
-        .collect();
+    let sessions: Vec<Value> = entries.iter().map(|(summary, memory)| entry(summary, *memory)).collect();
     HttpResponse::Ok().json(json!({
         "success": true,
         "sessions": sessions,
@@ -117,16 +109,9 @@ fn entry(summary: &Summary, memory_bytes: Option<u64>) -> Value {
 /// Adds what each agent's process uses at the moment. Reads `/proc`, so it does that on a thread of its own.
 async fn with_memory(summaries: Vec<Arc<Summary>>) -> Vec<(Arc<Summary>, Option<u64>)> {
     let pids: Vec<Option<u32>> = summaries.iter().map(|summary| summary.pid).collect();
-    let memory = web::block(move || {
-        pids.into_iter()
-            .map(|pid| resident_bytes(pid?))
-            .collect::<Vec<_>>()
-    })
-    .await;
-    let memory = memory
-        .unwrap_or_default()
-        .into_iter()
-        .chain(std::iter::repeat(None));
+    let memory =
+        web::block(move || pids.into_iter().map(|pid| resident_bytes(pid?)).collect::<Vec<_>>()).await;
+    let memory = memory.unwrap_or_default().into_iter().chain(std::iter::repeat(None));
     summaries.into_iter().zip(memory).collect()
 }
 

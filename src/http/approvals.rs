@@ -28,10 +28,7 @@ pub(super) async fn answer(
     let session = params::session(&request)?;
     let fields = &body.0;
     let by = caller::by(&request, fields)?;
-    let command = Command::Approve {
-        request: params::approval(&request)?,
-        verdict: fields.verdict()?,
-    };
+    let command = Command::Approve { request: params::approval(&request)?, verdict: fields.verdict()? };
     service.hub.ask(session, by, command).await?;
     Ok(HttpResponse::Ok().json(json!({ "success": true })))
 }

@@ -47,10 +47,7 @@ async fn read(mut payload: Payload, max_bytes: usize) -> Result<Vec<u8>, ApiErro
     let mut bytes = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_broken| {
-            Refusal::new(
-                Code::BadRequest,
-                "The body of the request could not be read to its end.",
-            )
+            Refusal::new(Code::BadRequest, "The body of the request could not be read to its end.")
         })?;
         if bytes.len() + chunk.len() > max_bytes {
             return Err(too_large(max_bytes));

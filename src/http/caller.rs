@@ -22,10 +22,7 @@ pub(super) fn by(request: &HttpRequest, fields: &Fields) -> Result<By, Refusal> 
         Some(device_id) => device_id,
         None => device_of_header(request)?,
     };
-    Ok(By {
-        device_id,
-        user_id: UserId::owner(),
-    })
+    Ok(By { device_id, user_id: UserId::owner() })
 }
 
 /// Who asks, where there is no body.
@@ -40,9 +37,6 @@ fn device_of_header(request: &HttpRequest) -> Result<DeviceId, Refusal> {
     let header = request.headers().get(DEVICE_HEADER);
     let name = header.map_or(UNNAMED, |value| value.to_str().unwrap_or_default());
     name.parse().map_err(|bad: BadDeviceId| {
-        Refusal::bad_field(
-            DEVICE_HEADER,
-            format!("The header {DEVICE_HEADER} is wrong: {bad}."),
-        )
+        Refusal::bad_field(DEVICE_HEADER, format!("The header {DEVICE_HEADER} is wrong: {bad}."))
     })
 }

@@ -29,12 +29,7 @@ pub(super) async fn chat(
     body: Body,
     service: web::Data<Service>,
 ) -> Result<HttpResponse, ApiError> {
-    let Order {
-        by,
-        place,
-        submit,
-        wanted,
-    } = Order::read(&request, &body.0)?;
+    let Order { by, place, submit, wanted } = Order::read(&request, &body.0)?;
     let handle = find_or_create(&service, by.clone(), place).await?;
     let accepted = submit_to(&service, by, handle.session, submit).await?;
     if wanted == Wanted::Acceptance {
@@ -59,10 +54,7 @@ pub(super) async fn interrupt(
     let session: SessionId = fields.required("sessionId")?;
     let cancel_queued = fields.optional("cancelQueued")?.unwrap_or(false);
     let by = caller::by(&request, fields)?;
-    service
-        .hub
-        .ask(session, by, Command::Interrupt { cancel_queued })
-        .await?;
+    service.hub.ask(session, by, Command::Interrupt { cancel_queued }).await?;
     Ok(HttpResponse::Ok().json(json!({ "success": true, "sessionId": session })))
 }
 
@@ -70,13 +62,7 @@ async fn find_or_create(service: &Service, by: By, place: Place) -> Result<Sessi
     match place {
         Place::Session(session) => service.hub.find(session).await,
         Place::Project(project_path) => {
-            let create = Create {
-                by,
-                project_path,
-                title: None,
-                model: None,
-                permission_mode: None,
-            };
+            let create = Create { by, project_path, title: None, model: None, permission_mode: None };
             service.hub.create(create).await
         }
     }
@@ -89,16 +75,9 @@ async fn submit_to(
     submit: Submit,
 ) -> Result<Accepted, Refusal> {
     match service.hub.ask(session, by, Command::Submit(submit)).await? {
-        Answer::Accepted {
-            message_id,
-            seq,
-            duplicate,
-        } => Ok(Accepted {
-            session,
-            message_id,
-            seq,
-            duplicate,
-        }),
+        Answer::Accepted { message_id, seq, duplicate } => {
+            Ok(Accepted { session, message_id, seq, duplicate })
+        }
         Answer::Done | Answer::Extended { .. } | Answer::View(_) => Err(Refusal::session_restarted()),
     }
 }

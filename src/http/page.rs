@@ -25,18 +25,11 @@ pub(super) async fn asset(request: HttpRequest) -> Result<HttpResponse, ApiError
 
 fn answer(request: &HttpRequest, name: &str) -> Result<HttpResponse, ApiError> {
     let file: EmbeddedFile = Web::get(name).ok_or_else(ApiError::no_such_path)?;
-    let hash: String = file.metadata.sha256_hash()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = file.metadata.sha256_hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{hash}\"");
     let known = request.headers().get(header::IF_NONE_MATCH);
     let is_known = known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let mut response = if is_known {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
-    };
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((header::ETAG, tag))
         .insert_header((header::CACHE_CONTROL, "no-cache"))

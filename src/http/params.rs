@@ -62,12 +62,8 @@ pub(super) fn session(request: &HttpRequest) -> Result<SessionId, Refusal> {
 /// # Errors
 /// `message_not_found` when it is not even an id.
 pub(super) fn message(request: &HttpRequest) -> Result<MessageId, Refusal> {
-    part(request, "message").ok_or_else(|| {
-        Refusal::new(
-            Code::MessageNotFound,
-            "There is no message with this id in the queue.",
-        )
-    })
+    part(request, "message")
+        .ok_or_else(|| Refusal::new(Code::MessageNotFound, "There is no message with this id in the queue."))
 }
 
 /// The approval of the path.

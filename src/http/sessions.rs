@@ -37,9 +37,7 @@ pub(super) async fn list(
     let (all, _) = service.hub.board.all();
     let is_wanted = |summary: &&Arc<Summary>| {
         status.is_none_or(|status| summary.status == status)
-            && project
-                .as_ref()
-                .is_none_or(|project| is_same_folder(project, &summary.project_path))
+            && project.as_ref().is_none_or(|project| is_same_folder(project, &summary.project_path))
             && behind.is_none_or(|behind| place(summary) < behind)
     };
     let mut page: Vec<_> = all.iter().filter(is_wanted).take(limit + 1).collect();
@@ -98,11 +96,7 @@ pub(super) async fn change(
         let message = "Nothing to change: send title, model or permissionMode.";
         return Err(Refusal::bad_field("title", message).into());
     }
-    let command = Command::Change {
-        title,
-        model,
-        permission_mode,
-    };
+    let command = Command::Change { title, model, permission_mode };
     service.hub.ask(session, by.clone(), command).await?;
     let state = service.hub.look(session, by).await?;
     Ok(HttpResponse::Ok().json(&*state))
@@ -158,10 +152,7 @@ mod tests {
     fn a_cursor_is_read_back() {
         let session = SessionId::random();
         let at = Timestamp::from_millis(1_700_000_000_123);
-        assert_eq!(
-            read_cursor(&format!("{}.{session}", at.millis())),
-            Ok((at, session))
-        );
+        assert_eq!(read_cursor(&format!("{}.{session}", at.millis())), Ok((at, session)));
         assert!(read_cursor("nonsense").is_err());
     }
 

@@ -108,9 +108,8 @@ impl Engine {
         let end = duration.map(|duration| Instant::now() + duration);
         while !self.is_interrupted && !is_done(self) {
             // When stdin is closed nothing more is heard, and the waiting goes on.
-            let left = end.map_or(Duration::from_secs(3600), |end| {
-                end.saturating_duration_since(Instant::now())
-            });
+            let left =
+                end.map_or(Duration::from_secs(3600), |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return true;
             }
@@ -159,11 +158,7 @@ impl Engine {
             self.in_hand.push(id);
         }
         self.lifecycle(id, "queued");
-        let message = Message {
-            id,
-            text: plain_text(&content),
-            content,
-        };
+        let message = Message { id, text: plain_text(&content), content };
         if line["priority"] == "now" {
             self.is_interrupted = true;
             self.queue.push_front(message);
@@ -188,10 +183,7 @@ impl Engine {
             }
             Some("set_permission_mode") => self.set_permission_mode(&request["mode"]),
             other => Err((
-                format!(
-                    "Unsupported control request subtype: {}",
-                    other.unwrap_or("undefined")
-                ),
+                format!("Unsupported control request subtype: {}", other.unwrap_or("undefined")),
                 "unsupported_request",
             )),
         };
@@ -201,8 +193,7 @@ impl Engine {
                 json!({"subtype": "error", "request_id": id, "error": error, "error_code": code})
             }
         };
-        self.output
-            .line(&json!({"type": "control_response", "response": response}));
+        self.output.line(&json!({"type": "control_response", "response": response}));
     }
 
     fn set_permission_mode(&mut self, mode: &Value) -> Result<Value, (String, &'static str)> {
@@ -213,10 +204,7 @@ impl Engine {
             }
             _ => {
                 let allowed = PERMISSION_MODES.join(", ");
-                Err((
-                    format!("Cannot set permission mode: must be one of {allowed}"),
-                    "invalid_mode",
-                ))
+                Err((format!("Cannot set permission mode: must be one of {allowed}"), "invalid_mode"))
             }
         }
     }

@@ -25,9 +25,7 @@ pub(super) enum Event {
 /// Starts to listen on stdin.
 pub(super) fn listen() -> io::Result<Receiver<Event>> {
     let (events, received) = sync_channel(WAITING_LINES);
-    thread::Builder::new()
-        .name("stdin".to_owned())
-        .spawn(move || read(&events))?;
+    thread::Builder::new().name("stdin".to_owned()).spawn(move || read(&events))?;
     Ok(received)
 }
 
@@ -48,9 +46,7 @@ fn read(events: &SyncSender<Event>) {
 
 /// Ends the process with 143 at SIGTERM, as the CLI does, even while nobody reads its output; unless `is_deaf`.
 pub(super) fn end_at_sigterm(is_deaf: Arc<AtomicBool>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signal = {
         let _inside = runtime.enter();
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?

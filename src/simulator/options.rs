@@ -29,14 +29,8 @@ pub(super) enum Stop {
 }
 
 /// The modes that `--permission-mode` and `set_permission_mode` take.
-pub(super) const PERMISSION_MODES: [&str; 6] = [
-    "acceptEdits",
-    "auto",
-    "bypassPermissions",
-    "default",
-    "dontAsk",
-    "plan",
-];
+pub(super) const PERMISSION_MODES: [&str; 6] =
+    ["acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "plan"];
 
 impl Options {
     /// Takes `--flag value` and `--flag=value`.
@@ -47,9 +41,7 @@ impl Options {
             permission_mode: "default".to_owned(),
             is_mirrored: false,
         };
-        let mut arguments = arguments
-            .into_iter()
-            .map(|argument| argument.to_string_lossy().into_owned());
+        let mut arguments = arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned());
         while let Some(argument) = arguments.next() {
             let (flag, attached) = match argument.split_once('=') {
                 Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
@@ -91,8 +83,7 @@ impl Options {
 }
 
 fn uuid(text: &str) -> Result<Uuid, Stop> {
-    text.parse()
-        .map_err(|_| Stop::Refused("Error: Invalid session ID. Must be a valid UUID.".to_owned()))
+    text.parse().map_err(|_| Stop::Refused("Error: Invalid session ID. Must be a valid UUID.".to_owned()))
 }
 
 #[cfg(test)]
@@ -111,21 +102,13 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(options.conversation, Conversation::Resume(id));
-        assert_eq!(
-            (options.model.as_str(), options.permission_mode.as_str()),
-            ("m", "plan")
-        );
+        assert_eq!((options.model.as_str(), options.permission_mode.as_str()), ("m", "plan"));
         assert!(options.is_mirrored);
     }
 
     #[test]
     fn what_the_cli_refuses_is_refused() {
-        for line in [
-            "--nonsense",
-            "--session-id nonsense",
-            "--permission-mode nonsense",
-            "--model",
-        ] {
+        for line in ["--nonsense", "--session-id nonsense", "--permission-mode nonsense", "--model"] {
             assert!(matches!(parse(line), Err(Stop::Refused(_))), "{line}");
         }
     }

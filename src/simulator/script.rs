@@ -43,23 +43,14 @@ impl Script {
         let mut words = rest.split_whitespace();
         let mut number = |default: u64| words.next().and_then(|word| word.parse().ok()).unwrap_or(default);
         match verb {
-            "/slow" => Self::Slow {
-                count: number(10),
-                pause: Duration::from_millis(number(100)),
-            },
+            "/slow" => Self::Slow { count: number(10), pause: Duration::from_millis(number(100)) },
             "/deltas" => Self::Deltas(number(10)),
-            "/burst" => Self::Burst {
-                count: number(10),
-                bytes: usize::try_from(number(100)).unwrap_or(100),
-            },
+            "/burst" => Self::Burst { count: number(10), bytes: usize::try_from(number(100)).unwrap_or(100) },
             "/huge" => Self::Huge(usize::try_from(number(1_000_000)).unwrap_or(1_000_000)),
             "/tool" => Self::Tool(rest.to_owned()),
             "/write" => {
                 let (path, text) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-                Self::Write {
-                    path: path.into(),
-                    text: text.to_owned(),
-                }
+                Self::Write { path: path.into(), text: text.to_owned() }
             }
             "/approvals" => Self::Approvals(number(2)),
             "/recall" => Self::Recall,
@@ -96,26 +87,11 @@ mod tests {
     fn texts_are_understood() {
         assert_eq!(Script::of("hello you"), Script::Echo("hello you".into()));
         assert_eq!(Script::of("/unknown x"), Script::Echo("/unknown x".into()));
-        assert_eq!(
-            Script::of("/slow 3 20"),
-            Script::Slow {
-                count: 3,
-                pause: Duration::from_millis(20)
-            }
-        );
-        assert_eq!(
-            Script::of("/burst"),
-            Script::Burst {
-                count: 10,
-                bytes: 100
-            }
-        );
+        assert_eq!(Script::of("/slow 3 20"), Script::Slow { count: 3, pause: Duration::from_millis(20) });
+        assert_eq!(Script::of("/burst"), Script::Burst { count: 10, bytes: 100 });
         assert_eq!(
             Script::of("/write a/b.txt some text"),
-            Script::Write {
-                path: "a/b.txt".into(),
-                text: "some text".into()
-            }
+            Script::Write { path: "a/b.txt".into(), text: "some text".into() }
         );
         assert_eq!(Script::of("/crash 7"), Script::Crash(7));
         assert_eq!(Script::of("/hang"), Script::Hang(Deafness::Firm));

@@ -38,10 +38,7 @@ enum Leave {
 impl Engine {
     /// Runs a shell command, if it may.
     pub(super) fn run_tool(&mut self, command: &str) -> Outcome {
-        let call = self.call(
-            "Bash",
-            json!({"command": command, "description": "Runs a command"}),
-        );
+        let call = self.call("Bash", json!({"command": command, "description": "Runs a command"}));
         let Some(leave) = self.leave(&call) else {
             return INTERRUPTED;
         };
@@ -118,12 +115,7 @@ impl Engine {
             }));
             id
         });
-        Call {
-            tool,
-            tool_use_id,
-            input,
-            question,
-        }
+        Call { tool, tool_use_id, input, question }
     }
 
     /// Waits for the answer as long as it takes. `None`: interrupted.
@@ -175,11 +167,8 @@ impl Engine {
             match child.try_wait() {
                 Ok(Some(status)) => {
                     let text = output.text();
-                    let text = if text.is_empty() {
-                        "(Bash completed with no output)".to_owned()
-                    } else {
-                        text
-                    };
+                    let text =
+                        if text.is_empty() { "(Bash completed with no output)".to_owned() } else { text };
                     return Some((text, !status.success()));
                 }
                 Ok(None) => {}

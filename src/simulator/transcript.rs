@@ -152,9 +152,7 @@ pub(super) fn uuid(value: &Value) -> Option<Uuid> {
 
 fn is_said_by_a_person(content: &Value) -> bool {
     let is_outcome = |block: &Value| block["type"] == "tool_result";
-    !content
-        .as_array()
-        .is_some_and(|blocks| blocks.iter().any(is_outcome))
+    !content.as_array().is_some_and(|blocks| blocks.iter().any(is_outcome))
         && !plain_text(content).starts_with("[Request interrupted")
 }
 
@@ -168,11 +166,7 @@ fn projects_folder() -> PathBuf {
 
 fn munged(folder: &Path) -> String {
     let plain = |letter: char| {
-        if letter.is_ascii_alphanumeric() {
-            letter
-        } else {
-            '-'
-        }
+        if letter.is_ascii_alphanumeric() { letter } else { '-' }
     };
     folder.to_string_lossy().chars().map(plain).collect()
 }

@@ -50,9 +50,7 @@ impl Engine {
         self.mirror();
         let outcome = self.perform(&script);
         if script.local_command().is_none() {
-            self.transcript
-                .texts
-                .extend(messages.into_iter().map(|message| message.text));
+            self.transcript.texts.extend(messages.into_iter().map(|message| message.text));
             self.transcript.cost_usd += COST_USD;
         }
         self.end_turn(&script, &ids, &outcome, started.elapsed());
@@ -177,12 +175,7 @@ impl Engine {
     /// Prints and keeps one message of the model.
     pub(super) fn message(&mut self, content: &Value) {
         let uuid = Uuid::new_v4();
-        let line = assistant(
-            self.transcript.session,
-            &self.options.model,
-            &uuid.to_string(),
-            content,
-        );
+        let line = assistant(self.transcript.session, &self.options.model, &uuid.to_string(), content);
         self.keep(json!({
             "type": "assistant", "uuid": uuid, "message": line["message"], "isSidechain": false,
         }));
@@ -203,11 +196,7 @@ impl Engine {
 
     fn end_turn(&mut self, script: &Script, ids: &[Uuid], outcome: &Outcome, took: Duration) {
         if let Outcome::Interrupted(reason) = outcome {
-            let tool = if *reason == "aborted_tools" {
-                " for tool use"
-            } else {
-                ""
-            };
+            let tool = if *reason == "aborted_tools" { " for tool use" } else { "" };
             let words = format!("[Request interrupted by user{tool}]");
             self.outcome_line(&json!([{"type": "text", "text": words}]), &Value::Null);
         }
@@ -244,11 +233,7 @@ impl Engine {
         result["is_error"] = json!(is_error);
         result["terminal_reason"] = json!(reason);
         self.output.line(&result);
-        let state = if matches!(outcome, Outcome::Interrupted(_)) {
-            "cancelled"
-        } else {
-            "completed"
-        };
+        let state = if matches!(outcome, Outcome::Interrupted(_)) { "cancelled" } else { "completed" };
         for id in ids {
             self.lifecycle(Some(*id), state);
         }

@@ -40,16 +40,7 @@ pub(super) struct Body<G> {
 
 impl<G> Body<G> {
     pub(super) fn new(line: Rc<Line>, clock: Arc<dyn Clock>, board: Arc<Board>, kept: G) -> Self {
-        Self {
-            line,
-            clock,
-            board,
-            follows: Vec::new(),
-            turn: 0,
-            watched: None,
-            is_over: false,
-            _kept: kept,
-        }
+        Self { line, clock, board, follows: Vec::new(), turn: 0, watched: None, is_over: false, _kept: kept }
     }
 
     fn poll_frames(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {

@@ -50,39 +50,20 @@ impl Farewell {
         const { assert!(VERSION == 1, "the sentence below names the version") };
         match self {
             Self::Echo(code) => (code, "closed", "You closed the connection.", false),
-            Self::GoingAway => (
-                1001,
-                "going_away",
-                "The server is stopping. Connect again in a moment.",
-                true,
-            ),
+            Self::GoingAway => {
+                (1001, "going_away", "The server is stopping. Connect again in a moment.", true)
+            }
             Self::Malformed => (1002, "protocol_error", "What came is not WebSocket.", false),
-            Self::NotText => (
-                1003,
-                "not_text",
-                "This server takes text messages, not binary ones.",
-                false,
-            ),
+            Self::NotText => (1003, "not_text", "This server takes text messages, not binary ones.", false),
             Self::NotUtf8 => (1007, "not_utf8", "The text is not UTF-8.", false),
             Self::TooBig => (1009, "too_large", "The message is larger than is allowed.", false),
-            Self::Internal => (
-                1011,
-                "internal",
-                "The server made a mistake. Connect again and resume.",
-                true,
-            ),
-            Self::NoHello => (
-                4004,
-                "no_hello",
-                "No hello came. It must be the first frame of a connection.",
-                true,
-            ),
-            Self::Silent => (
-                4004,
-                "silent",
-                "Nothing came from this device for three heartbeats.",
-                true,
-            ),
+            Self::Internal => {
+                (1011, "internal", "The server made a mistake. Connect again and resume.", true)
+            }
+            Self::NoHello => {
+                (4004, "no_hello", "No hello came. It must be the first frame of a connection.", true)
+            }
+            Self::Silent => (4004, "silent", "Nothing came from this device for three heartbeats.", true),
             Self::TooSlow => (
                 4008,
                 "too_slow",

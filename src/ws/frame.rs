@@ -69,10 +69,7 @@ fn write_length(length: usize, out: &mut Vec<u8>) {
 /// Where the payload of the first frame begins and ends, when all of it is there.
 fn first_payload(frames: &[u8]) -> Option<(usize, usize)> {
     let (start, length) = match *frames.get(1)? {
-        IN_TWO_BYTES => (
-            4,
-            u64::from(u16::from_be_bytes(frames.get(2..4)?.try_into().ok()?)),
-        ),
+        IN_TWO_BYTES => (4, u64::from(u16::from_be_bytes(frames.get(2..4)?.try_into().ok()?))),
         IN_EIGHT_BYTES => (10, u64::from_be_bytes(frames.get(2..10)?.try_into().ok()?)),
         short => (2, u64::from(short)),
     };

@@ -31,14 +31,7 @@ pub(super) struct Guard<S> {
 
 impl<S> Guard<S> {
     pub(super) fn new(inner: S, line: Rc<Line>) -> Self {
-        Self {
-            inner,
-            line,
-            headers: Headers::default(),
-            rest: Bytes::new(),
-            violation: None,
-            is_over: false,
-        }
+        Self { inner, line, headers: Headers::default(), rest: Bytes::new(), violation: None, is_over: false }
     }
 
     /// The part of `rest` that may pass now: all of it, or up to where the brake or a violation is.
@@ -48,10 +41,7 @@ impl<S> Guard<S> {
             if self.headers.is_between_messages() && self.line.is_braked(context.waker()) {
                 break;
             }
-            match self
-                .headers
-                .take(&self.rest[end..], self.line.max_message_bytes())
-            {
+            match self.headers.take(&self.rest[end..], self.line.max_message_bytes()) {
                 Ok(taken) => {
                     end += taken.bytes;
                     if let Some(bytes) = taken.message {
@@ -149,11 +139,7 @@ mod tests {
         assert_eq!(passed(&mut guard), 18);
         line.greeted();
         line.settled(10);
-        assert_eq!(
-            passed(&mut guard),
-            20_008,
-            "what was too large before hello is not after it"
-        );
+        assert_eq!(passed(&mut guard), 20_008, "what was too large before hello is not after it");
     }
 
     #[test]
@@ -173,10 +159,7 @@ mod tests {
         assert_eq!(passed(&mut guard), 10 * MAX_UNANSWERED);
         line.settled(2);
         assert_eq!(passed(&mut guard), 10);
-        let answer = Outgoing::Reply {
-            reference: None,
-            reply: Reply::Ok,
-        };
+        let answer = Outgoing::Reply { reference: None, reply: Reply::Ok };
         line.outbox.push(answer);
         line.settled(2);
         assert_eq!(passed(&mut guard), 0, "answered, but the answer is not out yet");

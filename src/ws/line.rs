@@ -83,11 +83,7 @@ impl Line {
     }
 
     pub(super) fn max_message_bytes(&self) -> u64 {
-        if self.is_greeted.get() {
-            MAX_MESSAGE_BYTES as u64
-        } else {
-            MAX_MESSAGE_BYTES_BEFORE_HELLO as u64
-        }
+        if self.is_greeted.get() { MAX_MESSAGE_BYTES as u64 } else { MAX_MESSAGE_BYTES_BEFORE_HELLO as u64 }
     }
 
     /// A whole message goes to the socket, which will call [`Line::settled`] once it is answered.
@@ -99,8 +95,7 @@ impl Line {
     /// A message is answered: the answer is in the outbox.
     pub(super) fn settled(&self, bytes: usize) {
         self.unanswered.set(self.unanswered.get().saturating_sub(1));
-        self.unanswered_bytes
-            .set(self.unanswered_bytes.get().saturating_sub(bytes));
+        self.unanswered_bytes.set(self.unanswered_bytes.get().saturating_sub(bytes));
         self.release_brake();
     }
 
@@ -158,9 +153,7 @@ impl Line {
 
     /// For how long the connection has not come back for more although it was given something.
     pub(super) fn stalled_for(&self) -> Duration {
-        self.handed_out
-            .get()
-            .map_or(Duration::ZERO, |handed_out| handed_out.elapsed())
+        self.handed_out.get().map_or(Duration::ZERO, |handed_out| handed_out.elapsed())
     }
 
     /// Adds what the socket itself wrote: pings and pongs.

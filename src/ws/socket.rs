@@ -40,12 +40,7 @@ pub(super) fn open(
 ) -> Result<HttpResponse, ws::HandshakeError> {
     let mut response = ws::handshake_with_protocols(request, &[SUB_PROTOCOL])?;
     let line = Rc::new(Line::new(Outbox::default()));
-    let body = Body::new(
-        line.clone(),
-        service.hub.clock.clone(),
-        service.hub.board.clone(),
-        place,
-    );
+    let body = Body::new(line.clone(), service.hub.clock.clone(), service.hub.board.clone(), place);
     let write_within = service.settings.write_within;
     let guard = Guard::new(payload, line.clone());
     let codec = Codec::new().max_size(MAX_MESSAGE_BYTES);
@@ -203,12 +198,8 @@ impl Socket {
             max_message_bytes: MAX_MESSAGE_BYTES,
         };
         self.write(&ServerFrame::Welcome(welcome), reference);
-        let device = Device::new(
-            self.service.hub.clone(),
-            hello.card,
-            self.connection,
-            self.line.outbox.clone(),
-        );
+        let device =
+            Device::new(self.service.hub.clone(), hello.card, self.connection, self.line.outbox.clone());
         let address = Device::create(|context| {
             context.set_mailbox_capacity(MAX_UNANSWERED);
             device
@@ -257,17 +248,11 @@ impl Actor for Socket {
     type Context = SocketContext;
 
     fn started(&mut self, context: &mut Self::Context) {
-        let door = self
-            .service
-            .doors
-            .enter(self.connection, context.address().recipient());
+        let door = self.service.doors.enter(self.connection, context.address().recipient());
         self.door = Some(door);
         let settings = &self.service.settings;
         // One timer for all deadlines; they may pass by a quarter of the shortest.
-        let shortest = settings
-            .heartbeat
-            .min(settings.write_within)
-            .min(settings.hello_within);
+        let shortest = settings.heartbeat.min(settings.write_within).min(settings.hello_within);
         context.run_interval(shortest / 4, Self::look_after);
     }
 }

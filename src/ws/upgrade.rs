@@ -34,11 +34,8 @@ pub(crate) async fn upgrade(
     })?;
     socket::open(&request, payload, service.into_inner(), place).map_err(|error| {
         let refusal = Refusal::new(Code::BadRequest, format!("This path speaks WebSocket: {error}."));
-        let status = if socket::is_upgrade(&error) {
-            StatusCode::BAD_REQUEST
-        } else {
-            StatusCode::UPGRADE_REQUIRED
-        };
+        let status =
+            if socket::is_upgrade(&error) { StatusCode::BAD_REQUEST } else { StatusCode::UPGRADE_REQUIRED };
         ApiError { refusal, status }
     })
 }

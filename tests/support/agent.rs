@@ -50,13 +50,7 @@ impl Place {
         }
         let config = config(kind, &model, folder.path());
         let launcher = ProcessLauncher::start(config.clone()).expect("a thread can be started");
-        Self {
-            kind,
-            model,
-            folder,
-            config,
-            launcher,
-        }
+        Self { kind, model, folder, config, launcher }
     }
 
     /// The same place with something changed in how agents are started.
@@ -71,14 +65,7 @@ impl Place {
         let mut command = Command::new(&self.config.program);
         command
             .args(&self.config.args_prefix)
-            .args([
-                "-p",
-                "--input-format",
-                "stream-json",
-                "--output-format",
-                "stream-json",
-                "--verbose",
-            ])
+            .args(["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"])
             .current_dir(self.project())
             .env("HOME", self.home())
             .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
@@ -117,12 +104,7 @@ impl Place {
             model: None,
             permission_mode: None,
         });
-        Agent {
-            kind: self.kind,
-            handle,
-            unread: Vec::new().into_iter(),
-            seen: Vec::new(),
-        }
+        Agent { kind: self.kind, handle, unread: Vec::new().into_iter(), seen: Vec::new() }
     }
 
     /// What has to be said so that the agent recalls, waits, runs a command, or asks often.
@@ -140,8 +122,7 @@ impl Place {
     }
 
     pub(crate) fn three_questions(&self) -> &'static str {
-        self.kind
-            .either("/approvals 3", "read /etc/hostname /etc/hosts /etc/passwd")
+        self.kind.either("/approvals 3", "read /etc/hostname /etc/hosts /etc/passwd")
     }
 }
 
@@ -212,10 +193,7 @@ impl Raw {
         let _stdin = child.stdin.take();
         let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
         let output = output.expect("it ends in time").expect("it can be waited for");
-        (
-            output.status.code(),
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        )
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }
 
@@ -254,16 +232,11 @@ impl Agent {
     }
 
     pub(crate) async fn is_ready(&mut self) {
-        self.until(|output| matches!(output, AgentOutput::Ready { .. }).then_some(()))
-            .await;
+        self.until(|output| matches!(output, AgentOutput::Ready { .. }).then_some(())).await;
     }
 
     pub(crate) async fn tell(&self, input: AgentInput) {
-        self.handle
-            .input
-            .send(input)
-            .await
-            .expect("the agent takes input");
+        self.handle.input.send(input).await.expect("the agent takes input");
     }
 
     /// Sends a message and returns its id.
@@ -285,14 +258,7 @@ impl Agent {
 
     pub(crate) async fn allow(&self, approval: &Approval) {
         let input = approval.input.clone();
-        self.answer(
-            approval,
-            Decision::Allow {
-                input,
-                remember: None,
-            },
-        )
-        .await;
+        self.answer(approval, Decision::Allow { input, remember: None }).await;
     }
 
     pub(crate) async fn result(&mut self) -> TurnResult {
@@ -318,11 +284,7 @@ impl Agent {
     }
 
     pub(crate) async fn stop(&self, stop: Stop) {
-        self.handle
-            .stop
-            .send(stop)
-            .await
-            .expect("the agent can be stopped");
+        self.handle.stop.send(stop).await.expect("the agent can be stopped");
     }
 
     /// Reads to the end and checks that it is the end.

@@ -41,10 +41,7 @@ impl Model {
     }
 
     /// Listens on this port; 0 takes a free one.
-    #[expect(
-        clippy::unused_async,
-        reason = "actix-web looks for a running runtime when it starts"
-    )]
+    #[expect(clippy::unused_async, reason = "actix-web looks for a running runtime when it starts")]
     pub(crate) async fn start_at(port: u16) -> Self {
         let requests = Requests::default();
         let shared = web::Data::from(requests.clone());
@@ -65,11 +62,7 @@ impl Model {
         let server = server.run();
         let handle = server.handle();
         tokio::spawn(server);
-        Self {
-            url,
-            requests,
-            server: handle,
-        }
+        Self { url, requests, server: handle }
     }
 
     /// What belongs into `ANTHROPIC_BASE_URL`.
@@ -79,10 +72,7 @@ impl Model {
 
     /// The bodies of all requests for a message so far, oldest first.
     pub(crate) fn requests(&self) -> Vec<Value> {
-        self.requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The last texts of the user in all requests for an answer with tools, oldest first.
@@ -114,10 +104,7 @@ async fn messages(requests: web::Data<Mutex<Vec<Value>>>, request: web::Json<Val
     let answer = Answer::to(&request);
     let is_streamed = request["stream"] == json!(true);
     let model = request["model"].clone();
-    requests
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(request);
+    requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     if let Some(status) = answer.status {
         let error = json!({"type": "error", "error": {"type": "api_error", "message": "asked to fail"}});
         return HttpResponse::build(status).json(error);
@@ -134,9 +121,7 @@ async fn messages(requests: web::Data<Mutex<Vec<Value>>>, request: web::Json<Val
         let kind = event["type"].as_str().unwrap_or_default();
         Ok::<_, actix_web::Error>(Bytes::from(format!("event: {kind}\ndata: {event}\n\n")))
     });
-    HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .streaming(Box::pin(events))
+    HttpResponse::Ok().content_type("text/event-stream").streaming(Box::pin(events))
 }
 
 /// What the model says to one request.
@@ -181,18 +166,11 @@ impl Answer {
                 json!({"command": rest, "description": "Runs a command", "run_in_background": true}),
             ),
             "read" => Self {
-                calls: rest
-                    .split_whitespace()
-                    .map(|path| ("Read", json!({"file_path": path})))
-                    .collect(),
+                calls: rest.split_whitespace().map(|path| ("Read", json!({"file_path": path}))).collect(),
                 ..Self::text("reading".to_owned())
             },
             "fail" => Self {
-                status: rest
-                    .trim()
-                    .parse()
-                    .ok()
-                    .and_then(|code| StatusCode::from_u16(code).ok()),
+                status: rest.trim().parse().ok().and_then(|code| StatusCode::from_u16(code).ok()),
                 ..Self::text(String::new())
             },
             _ => Self::text(format!("echo: {last}")),
@@ -200,27 +178,15 @@ impl Answer {
     }
 
     fn text(text: String) -> Self {
-        Self {
-            status: None,
-            pieces: vec![text],
-            pause: Duration::ZERO,
-            calls: Vec::new(),
-        }
+        Self { status: None, pieces: vec![text], pause: Duration::ZERO, calls: Vec::new() }
     }
 
     fn call(tool: &'static str, input: Value) -> Self {
-        Self {
-            calls: vec![(tool, input)],
-            ..Self::text("calling".to_owned())
-        }
+        Self { calls: vec![(tool, input)], ..Self::text("calling".to_owned()) }
     }
 
     fn stop_reason(&self) -> &'static str {
-        if self.calls.is_empty() {
-            "end_turn"
-        } else {
-            "tool_use"
-        }
+        if self.calls.is_empty() { "end_turn" } else { "tool_use" }
     }
 
     /// The whole answer as one message.
@@ -255,10 +221,7 @@ impl Answer {
             let index = call + 1;
             let block = json!({"type": "tool_use", "id": id("toolu"), "name": tool, "input": {}});
             events.push(start(index, block));
-            events.push(delta(
-                index,
-                json!({"type": "input_json_delta", "partial_json": input.to_string()}),
-            ));
+            events.push(delta(index, json!({"type": "input_json_delta", "partial_json": input.to_string()})));
             events.push(stop(index));
         }
         events.push(json!({

@@ -32,11 +32,7 @@ impl LineSplitter {
     /// Makes one that takes lines of at most `max_line_bytes`, without their newline.
     #[must_use]
     pub const fn new(max_line_bytes: usize) -> Self {
-        Self {
-            unfinished: Vec::new(),
-            max_line_bytes,
-            dropped_bytes: 0,
-        }
+        Self { unfinished: Vec::new(), max_line_bytes, dropped_bytes: 0 }
     }
 
     /// Takes the next bytes and hands every line that they finish to `each`, in order.
@@ -79,10 +75,8 @@ impl LineSplitter {
         } else {
             let missing = KEPT_START_BYTES.saturating_sub(self.unfinished.len());
             let whole = self.unfinished.len() + bytes.len();
-            self.unfinished
-                .extend_from_slice(&bytes[..missing.min(bytes.len())]);
-            self.unfinished
-                .truncate(KEPT_START_BYTES.min(self.max_line_bytes));
+            self.unfinished.extend_from_slice(&bytes[..missing.min(bytes.len())]);
+            self.unfinished.truncate(KEPT_START_BYTES.min(self.max_line_bytes));
             self.unfinished.shrink_to_fit();
             self.dropped_bytes = whole - self.unfinished.len();
         }
@@ -113,11 +107,7 @@ mod tests {
     fn a_line_may_come_in_pieces() {
         assert_eq!(
             split(&[b"on", b"e\ntwo", b"\n", b"three"], 64),
-            [
-                (b"one".to_vec(), None),
-                (b"two".to_vec(), None),
-                (b"three".to_vec(), None)
-            ]
+            [(b"one".to_vec(), None), (b"two".to_vec(), None), (b"three".to_vec(), None)]
         );
     }
 

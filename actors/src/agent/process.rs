@@ -74,10 +74,7 @@ impl ProcessLauncher {
     /// # Errors
     /// When the thread or its event loop cannot be had; a later retry is safe.
     pub fn start(config: ProcessConfig) -> io::Result<Self> {
-        Ok(Self {
-            config: Arc::new(config),
-            host: Arc::new(Host::start()?),
-        })
+        Ok(Self { config: Arc::new(config), host: Arc::new(Host::start()?) })
     }
 }
 
@@ -87,13 +84,8 @@ impl Launcher for ProcessLauncher {
         let (outputs, output) = mpsc::channel(OUTPUT_BATCHES);
         // An order to finish may be followed by an order to end now; more makes no sense.
         let (stop, stops) = mpsc::channel(2);
-        let ends = child::Ends {
-            inputs,
-            outputs,
-            stops,
-        };
-        self.host
-            .spawn(child::run(self.config.clone(), launch, ends, self.host.clone()));
+        let ends = child::Ends { inputs, outputs, stops };
+        self.host.spawn(child::run(self.config.clone(), launch, ends, self.host.clone()));
         AgentHandle { input, output, stop }
     }
 }

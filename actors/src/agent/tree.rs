@@ -48,9 +48,7 @@ pub enum Owner {
 impl Owner {
     /// Whether a variable, as `NAME=value`, is the marker of this owner.
     fn marks(self, variable: &[u8]) -> bool {
-        let Some(value) = variable
-            .strip_prefix(MARKER.as_bytes())
-            .and_then(|rest| rest.strip_prefix(b"="))
+        let Some(value) = variable.strip_prefix(MARKER.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
         else {
             return false;
         };
@@ -90,11 +88,7 @@ pub async fn end_tree(root: Option<u32>, owner: Owner, grace: Duration) -> Vec<S
         if known.is_empty() {
             misses += 1;
         } else if kills == MAX_KILLS {
-            warn!(
-                ?owner,
-                processes = known.len(),
-                "processes of an agent cannot be ended"
-            );
+            warn!(?owner, processes = known.len(), "processes of an agent cannot be ended");
             return known.into_iter().collect();
         } else if Instant::now() < patience {
             misses = 0;
@@ -103,11 +97,7 @@ pub async fn end_tree(root: Option<u32>, owner: Owner, grace: Duration) -> Vec<S
         } else {
             misses = 0;
             kills += 1;
-            debug!(
-                ?owner,
-                processes = known.len(),
-                "killing what is left of an agent"
-            );
+            debug!(?owner, processes = known.len(), "killing what is left of an agent");
             signal_all(&known, Signal::SIGKILL);
         }
         if misses == ENOUGH_MISSES {
@@ -153,10 +143,7 @@ pub fn find(root: Option<i32>, owner: Owner, known: &HashSet<Seen>) -> HashSet<S
     }
     let mut to_visit: Vec<i32> = root.into_iter().collect();
     for (pid, stat) in &processes {
-        let is_known = known.contains(&Seen {
-            pid: *pid,
-            start: stat.start,
-        });
+        let is_known = known.contains(&Seen { pid: *pid, start: stat.start });
         if is_known || is_marked(*pid, owner) {
             to_visit.push(*pid);
         }
@@ -171,10 +158,7 @@ pub fn find(root: Option<i32>, owner: Owner, known: &HashSet<Seen>) -> HashSet<S
         if let Some(stat) = processes.get(&pid)
             && !stat.is_dead
         {
-            found.insert(Seen {
-                pid,
-                start: stat.start,
-            });
+            found.insert(Seen { pid, start: stat.start });
         }
     }
     found
@@ -225,9 +209,7 @@ fn is_marked(pid: i32, owner: Owner) -> bool {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
         return false;
     };
-    environment
-        .split(|byte| *byte == 0)
-        .any(|variable| owner.marks(variable))
+    environment.split(|byte| *byte == 0).any(|variable| owner.marks(variable))
 }
 
 #[cfg(test)]

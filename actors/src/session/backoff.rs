@@ -45,15 +45,39 @@ pub fn fatal_result(result: &TurnResult) -> Option<&'static str> {
 /// Recognised by the words of the CLI (2.1.328): it has no codes for them that are the same on stderr and in results.
 fn fatal_text(text: &str) -> Option<&'static str> {
     const KNOWN: [(&str, &str); 9] = [
-        ("please run /login", "The agent is not logged in. Run `claude` in a terminal on this machine and log in."),
-        ("not logged in", "The agent is not logged in. Run `claude` in a terminal on this machine and log in."),
-        ("invalid api key", "The agent's API key is not valid. Correct ANTHROPIC_API_KEY and start the server again."),
-        ("failed to authenticate", "The agent's login or API key is refused. Log in with `claude`, or correct the key."),
-        ("credit balance is too low", "The agent's account has no credit left. Add some, then send a message to go on."),
-        ("oauth token has expired", "The agent's login has expired. Run `claude` in a terminal and log in again."),
-        ("issue with the selected model", "The agent does not know this model, or may not use it. Choose another one."),
+        (
+            "please run /login",
+            "The agent is not logged in. Run `claude` in a terminal on this machine and log in.",
+        ),
+        (
+            "not logged in",
+            "The agent is not logged in. Run `claude` in a terminal on this machine and log in.",
+        ),
+        (
+            "invalid api key",
+            "The agent's API key is not valid. Correct ANTHROPIC_API_KEY and start the server again.",
+        ),
+        (
+            "failed to authenticate",
+            "The agent's login or API key is refused. Log in with `claude`, or correct the key.",
+        ),
+        (
+            "credit balance is too low",
+            "The agent's account has no credit left. Add some, then send a message to go on.",
+        ),
+        (
+            "oauth token has expired",
+            "The agent's login has expired. Run `claude` in a terminal and log in again.",
+        ),
+        (
+            "issue with the selected model",
+            "The agent does not know this model, or may not use it. Choose another one.",
+        ),
         ("model_not_found", "The agent does not know this model. Choose another one."),
-        ("cannot enter the project folder", "The project's folder is gone. Put it back, or close this session."),
+        (
+            "cannot enter the project folder",
+            "The project's folder is gone. Put it back, or close this session.",
+        ),
     ];
     let text = text.to_lowercase();
     KNOWN.iter().find(|(words, _)| text.contains(words)).map(|(_, advice)| *advice)

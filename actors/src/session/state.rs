@@ -274,7 +274,9 @@ impl State {
     #[must_use]
     pub fn cost_of_turn(&self, total: f64) -> f64 {
         let before = self.conversation_cost_usd;
-        if total >= before { total - before } else { total }
+        let cost = if total >= before { total - before } else { total };
+        // To a billionth of a dollar: what lies behind is the rounding of sums.
+        (cost * 1e9).round() / 1e9
     }
 
     /// Whether a message waits.
@@ -380,6 +382,8 @@ pub fn read_init(line: &str) -> Option<(Option<Uuid>, Value)> {
         return None;
     }
     let mut comparable: Value = serde_json::from_str(line).ok()?;
-    comparable.as_object_mut()?.remove("uuid");
+    for new_in_every_turn in ["uuid", "user_message_uuids"] {
+        comparable.as_object_mut()?.remove(new_in_every_turn);
+    }
     Some((head.session_id, comparable))
 }

@@ -27,11 +27,7 @@ const TEXT_KINDS: [&str; 6] = [
 pub(super) fn blocks(fields: &Fields) -> Result<Vec<Value>, Refusal> {
     let attachments: Option<Vec<Value>> = fields.optional("attachments")?;
     let attachments = attachments.unwrap_or_default();
-    attachments
-        .iter()
-        .enumerate()
-        .map(|(index, attachment)| block(index, attachment))
-        .collect()
+    attachments.iter().enumerate().map(|(index, attachment)| block(index, attachment)).collect()
 }
 
 fn block(index: usize, attachment: &Value) -> Result<Value, Refusal> {

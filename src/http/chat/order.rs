@@ -57,12 +57,7 @@ impl Order {
             mode: SubmitMode::Queue,
             device_seq: None,
         };
-        Ok(Self {
-            by: by(request, fields)?,
-            place: place(fields)?,
-            submit,
-            wanted: wanted(request, fields)?,
-        })
+        Ok(Self { by: by(request, fields)?, place: place(fields)?, submit, wanted: wanted(request, fields)? })
     }
 }
 
@@ -123,11 +118,8 @@ fn place(fields: &Fields) -> Result<Place, Refusal> {
 fn wanted(request: &HttpRequest, fields: &Fields) -> Result<Wanted, Refusal> {
     let waits = fields.optional("wait")?.unwrap_or(true);
     let accepts = request.headers().get(header::ACCEPT);
-    let takes_events = accepts.is_some_and(|accepts| {
-        accepts
-            .to_str()
-            .is_ok_and(|accepts| accepts.contains("text/event-stream"))
-    });
+    let takes_events = accepts
+        .is_some_and(|accepts| accepts.to_str().is_ok_and(|accepts| accepts.contains("text/event-stream")));
     Ok(match (waits, takes_events) {
         (false, _) => Wanted::Acceptance,
         (true, true) => Wanted::Stream,
@@ -150,11 +142,7 @@ mod tests {
     fn a_message_needs_a_place() {
         let refusal = order(TestRequest::post(), &json!({"message": "hi"})).unwrap_err();
         assert_eq!(refusal.details.unwrap()["field"], "projectPath");
-        let order = order(
-            TestRequest::post(),
-            &json!({"message": "hi", "projectPath": "/p"}),
-        )
-        .unwrap();
+        let order = order(TestRequest::post(), &json!({"message": "hi", "projectPath": "/p"})).unwrap();
         assert!(matches!(order.place, Place::Project(path) if path == *"/p"));
         assert_eq!(order.by.device_id.as_str(), "http");
     }

@@ -21,12 +21,7 @@ const SIGN_OF_LIFE_EVERY: Duration = Duration::from_secs(15);
 /// The whole response.
 pub(super) fn answer(service: web::Data<Service>, accepted: Accepted, turn: Turn) -> HttpResponse {
     let first = sse("accepted", None, accepted.without_answer().to_string().as_bytes());
-    let streamed = Streamed {
-        service,
-        accepted,
-        turn,
-        is_over: false,
-    };
+    let streamed = Streamed { service, accepted, turn, is_over: false };
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream; charset=utf-8"))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
@@ -43,16 +38,13 @@ struct Streamed {
 
 impl Streamed {
     fn events(self, first: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        stream::unfold(
-            (Some(first), Box::new(self)),
-            |(first, mut streamed)| async move {
-                let bytes = match first {
-                    Some(first) => first,
-                    None => streamed.next().await?,
-                };
-                Some((Ok(bytes), (None, streamed)))
-            },
-        )
+        stream::unfold((Some(first), Box::new(self)), |(first, mut streamed)| async move {
+            let bytes = match first {
+                Some(first) => first,
+                None => streamed.next().await?,
+            };
+            Some((Ok(bytes), (None, streamed)))
+        })
     }
 
     async fn next(&mut self) -> Option<Bytes> {
@@ -87,9 +79,7 @@ impl Streamed {
 /// One event; `data` is JSON in one line.
 fn sse(kind: &str, seq: Option<u64>, data: &[u8]) -> Bytes {
     let id = seq.map_or_else(String::new, |seq| format!("id: {seq}\n"));
-    [format!("event: {kind}\n{id}data: ").as_bytes(), data, b"\n\n"]
-        .concat()
-        .into()
+    [format!("event: {kind}\n{id}data: ").as_bytes(), data, b"\n\n"].concat().into()
 }
 
 #[cfg(test)]

@@ -113,11 +113,7 @@ impl Accepted {
 impl Turn {
     /// Follows a session in which `message` comes at or behind where `follow` begins.
     pub(super) fn new(follow: Follow, message: MessageId) -> Self {
-        Self {
-            follow,
-            message,
-            payloads: VecDeque::new(),
-        }
+        Self { follow, message, payloads: VecDeque::new() }
     }
 
     /// Waits for the end. There is no deadline: a turn takes as long as it takes, and ends in any case.
@@ -156,12 +152,7 @@ impl Turn {
         let end = head.filter(|head| head.seq.is_some());
         let end = end.and_then(|head| end_of(&head, self.message));
         let kind = if seq.is_some() { "event" } else { "signal" };
-        Step {
-            payload,
-            kind,
-            seq,
-            end,
-        }
+        Step { payload, kind, seq, end }
     }
 }
 
@@ -181,14 +172,8 @@ fn end_of(head: &Head<'_>, message: MessageId) -> Option<End> {
             };
             Some(End { status, ..ended.end })
         }
-        "message_cancelled" => about_this().map(|ended| End {
-            status: "cancelled",
-            ..ended.end
-        }),
-        "session_closed" => Some(End {
-            status: "closed",
-            ..End::default()
-        }),
+        "message_cancelled" => about_this().map(|ended| End { status: "cancelled", ..ended.end }),
+        "session_closed" => Some(End { status: "closed", ..End::default() }),
         _ => None,
     }
 }
@@ -199,11 +184,7 @@ mod tests {
 
     fn end(kind: &str, data: &Value, message: MessageId) -> Option<End> {
         let data = data.to_string();
-        let head = Head {
-            seq: Some(1),
-            kind,
-            data: serde_json::from_str(&data).unwrap(),
-        };
+        let head = Head { seq: Some(1), kind, data: serde_json::from_str(&data).unwrap() };
         end_of(&head, message)
     }
 
@@ -221,14 +202,8 @@ mod tests {
     fn a_message_that_is_taken_back_or_left_behind_ends_it_too() {
         let message = MessageId::random();
         let data = json!({"messageId": message, "by": {"deviceId": "p", "userId": "owner"}});
-        assert_eq!(
-            end("message_cancelled", &data, message).unwrap().status,
-            "cancelled"
-        );
-        assert_eq!(
-            end("session_closed", &json!({"by": {}}), message).unwrap().status,
-            "closed"
-        );
+        assert_eq!(end("message_cancelled", &data, message).unwrap().status, "cancelled");
+        assert_eq!(end("session_closed", &json!({"by": {}}), message).unwrap().status, "closed");
     }
 
     #[test]
@@ -239,11 +214,7 @@ mod tests {
             seq: 4,
             duplicate: true,
         };
-        let end = End {
-            status: "failed",
-            error: Some("overloaded".into()),
-            ..End::default()
-        };
+        let end = End { status: "failed", error: Some("overloaded".into()), ..End::default() };
         let answer = accepted.with_answer(&end);
         assert_eq!(answer["success"], false);
         assert_eq!(answer["status"], "failed");

@@ -31,10 +31,7 @@ impl Session {
     }
 
     fn record(&mut self) -> Record {
-        let event = Event::DeviceUnlinked {
-            device_id: "phone".parse().unwrap(),
-            reason: "left".into(),
-        };
+        let event = Event::DeviceUnlinked { device_id: "phone".parse().unwrap(), reason: "left".into() };
         let record = Record::new(self.last, Term(1), Timestamp::from_millis(0), &event).unwrap();
         self.last = (record.seq, record.hash);
         record
@@ -55,10 +52,7 @@ fn body(line: &Rc<Line>) -> Body<()> {
 }
 
 fn answer(reference: &str) -> Outgoing {
-    Outgoing::Reply {
-        reference: Some(reference.into()),
-        reply: Reply::Ok,
-    }
+    Outgoing::Reply { reference: Some(reference.into()), reply: Reply::Ok }
 }
 
 /// What one frame is, in a word: the number of an event, the kind of a signal, the type and mark of an answer.
@@ -134,10 +128,7 @@ fn sessions_take_turns() {
     let words = written(&mut body);
     assert_eq!(words.len(), 1001);
     let quiet_at = words.iter().rposition(|word| word == "1").unwrap();
-    assert!(
-        quiet_at < 600,
-        "the quiet session waited behind {quiet_at} events of the busy one"
-    );
+    assert!(quiet_at < 600, "the quiet session waited behind {quiet_at} events of the busy one");
 }
 
 #[test]
@@ -178,8 +169,7 @@ fn nothing_comes_behind_the_last() {
     line.outbox.push(session.follow(0));
     session.append(2);
     line.outbox.push(answer("one"));
-    line.outbox
-        .push(Outgoing::Last(Farewell::GoingAway.frames().into()));
+    line.outbox.push(Outgoing::Last(Farewell::GoingAway.frames().into()));
     line.outbox.push(answer("too late"));
     assert_eq!(written(&mut body), ["ok one", "goodbye ", "close 1001", "end"]);
 }
@@ -232,9 +222,7 @@ fn a_connection_that_does_not_come_back_for_more_is_stalled() {
     let mut context = Context::from_waker(Waker::noop());
     line.outbox.push(answer("one"));
     assert!(body.poll_next_unpin(&mut context).is_ready());
-    std::iter::repeat_with(|| line.stalled_for())
-        .find(|stalled| !stalled.is_zero())
-        .unwrap();
+    std::iter::repeat_with(|| line.stalled_for()).find(|stalled| !stalled.is_zero()).unwrap();
     assert!(body.poll_next_unpin(&mut context).is_pending());
     assert!(line.stalled_for().is_zero(), "it came back");
 }

@@ -55,10 +55,7 @@ impl Headers {
         let mut used = 0;
         while !self.is_in_payload {
             let Some(byte) = bytes.get(used) else {
-                return Ok(Taken {
-                    bytes: used,
-                    message: None,
-                });
+                return Ok(Taken { bytes: used, message: None });
             };
             self.head[self.head_bytes] = *byte;
             self.head_bytes += 1;
@@ -73,15 +70,8 @@ impl Headers {
         let here = (bytes.len() - used) as u64;
         let part = usize::try_from(self.payload_left.min(here)).unwrap_or(0);
         self.payload_left -= part as u64;
-        let message = if self.payload_left == 0 {
-            self.end_frame()
-        } else {
-            None
-        };
-        Ok(Taken {
-            bytes: used + part,
-            message,
-        })
+        let message = if self.payload_left == 0 { self.end_frame() } else { None };
+        Ok(Taken { bytes: used + part, message })
     }
 
     fn check_first_bytes(&self) -> Result<(), Violation> {
@@ -116,9 +106,7 @@ impl Headers {
         let mut length = u64::from(self.head[1] & LENGTH);
         if length >= 126 {
             let length_field = &self.head[2..self.head_length() - MASK_BYTES];
-            length = length_field
-                .iter()
-                .fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+            length = length_field.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
         }
         if !self.is_control() {
             let message_bytes = self.message_bytes.saturating_add(length);
@@ -182,13 +170,8 @@ mod tests {
 
     #[test]
     fn fragments_are_one_message_and_pings_may_stand_between() {
-        let stream = [
-            frame(0x01, b"abc"),
-            frame(0x89, b"ping"),
-            frame(0x80, b"de"),
-            frame(0x81, b""),
-        ]
-        .concat();
+        let stream =
+            [frame(0x01, b"abc"), frame(0x89, b"ping"), frame(0x80, b"de"), frame(0x81, b"")].concat();
         assert_eq!(messages(&stream, 1), Ok(vec![5, 0]));
     }
 

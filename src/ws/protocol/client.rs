@@ -36,11 +36,7 @@ impl Frame {
             (None, Err(wrong)) => Err(wrong.clone()),
             (None, Ok(_)) => fields.required("type"),
         };
-        Self {
-            kind,
-            reference: reference.unwrap_or_default(),
-            fields,
-        }
+        Self { kind, reference: reference.unwrap_or_default(), fields }
     }
 
     /// What the direct answer carries.
@@ -55,10 +51,7 @@ impl Frame {
     pub(in crate::ws) fn hello(&self) -> Option<Result<Hello, Refusal>> {
         let is_hello = self.kind.as_ref().is_ok_and(|kind| kind == "hello");
         is_hello.then(|| {
-            Ok(Hello {
-                protocol: self.fields.required("protocol")?,
-                card: self.fields.device_card()?,
-            })
+            Ok(Hello { protocol: self.fields.required("protocol")?, card: self.fields.device_card()? })
         })
     }
 
@@ -69,10 +62,7 @@ impl Frame {
             Err(refusal) if self.reference.is_some() => Wish::Bad(refusal.clone()),
             Err(refusal) => Wish::Unknown(refusal.clone()),
         };
-        Request {
-            reference: self.reference,
-            wish,
-        }
+        Request { reference: self.reference, wish }
     }
 }
 
@@ -88,10 +78,9 @@ fn wish(kind: &str, fields: &Fields, own: &DeviceId) -> Wish {
             "type",
             "This connection has said hello already; open another one for another device.",
         )),
-        "state" | "handoff" | "notify" => Err(Refusal::bad_field(
-            "type",
-            format!("This server does not know {kind} yet."),
-        )),
+        "state" | "handoff" | "notify" => {
+            Err(Refusal::bad_field("type", format!("This server does not know {kind} yet.")))
+        }
         _ => match command(kind, fields, own) {
             Some(command) => command.and_then(|command| Ok(Wish::Command(session(fields)?, command))),
             None => return Wish::Unknown(unknown(kind)),
@@ -103,21 +92,17 @@ fn wish(kind: &str, fields: &Fields, own: &DeviceId) -> Wish {
 fn command(kind: &str, fields: &Fields, own: &DeviceId) -> Option<Result<Command, Refusal>> {
     Some(match kind {
         "submit" => submit(fields).map(Command::Submit),
-        "cancel" => fields
-            .required("messageId")
-            .map(|message| Command::Cancel { message }),
+        "cancel" => fields.required("messageId").map(|message| Command::Cancel { message }),
         "edit" => edit(fields),
         "move" => r#move(fields),
         "interrupt" => fields
             .optional("cancelQueued")
-            .map(|cancel_queued| Command::Interrupt {
-                cancel_queued: cancel_queued.unwrap_or(false),
-            }),
+            .map(|cancel_queued| Command::Interrupt { cancel_queued: cancel_queued.unwrap_or(false) }),
         "approve" => approve(fields),
         "keep_alive" => Ok(Command::KeepAlive),
-        "unlink" => fields.optional("deviceId").map(|device| Command::Unlink {
-            device: device.unwrap_or_else(|| own.clone()),
-        }),
+        "unlink" => fields
+            .optional("deviceId")
+            .map(|device| Command::Unlink { device: device.unwrap_or_else(|| own.clone()) }),
         _ => return None,
     })
 }
@@ -140,10 +125,7 @@ fn submit(fields: &Fields) -> Result<Submit, Refusal> {
     session(fields)?;
     let device_seq = fields.optional("deviceSeq")?;
     if device_seq == Some(0) {
-        return Err(Refusal::bad_field(
-            "deviceSeq",
-            "The field deviceSeq counts from 1.",
-        ));
+        return Err(Refusal::bad_field("deviceSeq", "The field deviceSeq counts from 1."));
     }
     Ok(Submit {
         content: fields.content("content")?,
@@ -154,10 +136,7 @@ fn submit(fields: &Fields) -> Result<Submit, Refusal> {
 }
 
 fn edit(fields: &Fields) -> Result<Command, Refusal> {
-    Ok(Command::Edit {
-        message: fields.required("messageId")?,
-        content: fields.content("content")?,
-    })
+    Ok(Command::Edit { message: fields.required("messageId")?, content: fields.content("content")? })
 }
 
 fn r#move(fields: &Fields) -> Result<Command, Refusal> {
@@ -165,19 +144,13 @@ fn r#move(fields: &Fields) -> Result<Command, Refusal> {
         let message = "The field before is missing: name a message, or null for last.";
         return Err(Refusal::bad_field("before", message));
     }
-    Ok(Command::Move {
-        message: fields.required("messageId")?,
-        before: fields.optional("before")?,
-    })
+    Ok(Command::Move { message: fields.required("messageId")?, before: fields.optional("before")? })
 }
 
 fn approve(fields: &Fields) -> Result<Command, Refusal> {
     let request: String = fields.required("requestId")?;
     let Ok(request) = request.parse();
-    Ok(Command::Approve {
-        request,
-        verdict: fields.verdict()?,
-    })
+    Ok(Command::Approve { request, verdict: fields.verdict()? })
 }
 
 fn ack(fields: &Fields) -> Result<Wish, Refusal> {
@@ -193,10 +166,7 @@ fn activity(fields: &Fields) -> Result<Wish, Refusal> {
 fn unknown(kind: &str) -> Refusal {
     let shown: String = kind.chars().take(40).collect();
     let message = format!("This server does not know frames of type {shown:?}.");
-    Refusal {
-        code: Code::BadRequest,
-        ..Refusal::bad_field("type", message)
-    }
+    Refusal { code: Code::BadRequest, ..Refusal::bad_field("type", message) }
 }
 
 #[cfg(test)]
@@ -228,9 +198,7 @@ mod tests {
     }
 
     fn wrong_field(wish: &Wish) -> &str {
-        let (Wish::Bad(refusal) | Wish::Unknown(refusal)) = wish else {
-            panic!("understood: {wish:?}")
-        };
+        let (Wish::Bad(refusal) | Wish::Unknown(refusal)) = wish else { panic!("understood: {wish:?}") };
         assert_eq!(refusal.code, Code::BadRequest);
         refusal.details.as_ref().unwrap()["field"].as_str().unwrap()
     }
@@ -271,12 +239,7 @@ mod tests {
             command(
                 &json!({"type": "submit", "sessionId": SESSION, "content": "hi", "mode": "now", "deviceSeq": 3})
             ),
-            Command::Submit(Submit {
-                mode: SubmitMode::Now,
-                device_seq: Some(3),
-                message_id: None,
-                ..
-            })
+            Command::Submit(Submit { mode: SubmitMode::Now, device_seq: Some(3), message_id: None, .. })
         ));
         assert!(matches!(
             command(&json!({"type": "cancel", "sessionId": SESSION, "messageId": MESSAGE})),
@@ -298,15 +261,9 @@ mod tests {
             command(
                 &json!({"type": "approve", "sessionId": SESSION, "requestId": "r", "decision": "deny", "message": "no"})
             ),
-            Command::Approve {
-                verdict: Verdict::Deny { message: Some(_) },
-                ..
-            }
+            Command::Approve { verdict: Verdict::Deny { message: Some(_) }, .. }
         ));
-        assert!(matches!(
-            command(&json!({"type": "keep_alive", "sessionId": SESSION})),
-            Command::KeepAlive
-        ));
+        assert!(matches!(command(&json!({"type": "keep_alive", "sessionId": SESSION})), Command::KeepAlive));
         assert!(matches!(
             command(&json!({"type": "unlink", "sessionId": SESSION})),
             Command::Unlink { device } if device.as_str() == "phone"
@@ -315,10 +272,7 @@ mod tests {
 
     #[test]
     fn what_needs_no_answer() {
-        assert!(matches!(
-            wish(&json!({"type": "ack", "sessionId": SESSION, "seq": 9})),
-            Wish::Ack(_, 9)
-        ));
+        assert!(matches!(wish(&json!({"type": "ack", "sessionId": SESSION, "seq": 9})), Wish::Ack(_, 9)));
         assert!(matches!(
             wish(&json!({"type": "activity", "sessionId": SESSION, "activity": "typing", "cursor": 3})),
             Wish::Activity(_, activity) if activity == "typing"
@@ -327,10 +281,7 @@ mod tests {
 
     #[test]
     fn the_reference_comes_back() {
-        assert_eq!(
-            request(r#"{"type":"ping","ref":"a"}"#).reference.as_deref(),
-            Some("a")
-        );
+        assert_eq!(request(r#"{"type":"ping","ref":"a"}"#).reference.as_deref(), Some("a"));
         assert_eq!(
             wrong_field(&request(r#"{"type":"ping","ref":7}"#).wish),
             "ref",
@@ -342,41 +293,17 @@ mod tests {
     fn a_wrong_field_is_named_and_rejected() {
         for (frame, field) in [
             (json!({"type": "submit", "content": "hi"}), "sessionId"),
-            (
-                json!({"type": "submit", "sessionId": "x", "content": "hi"}),
-                "sessionId",
-            ),
+            (json!({"type": "submit", "sessionId": "x", "content": "hi"}), "sessionId"),
             (json!({"type": "submit", "sessionId": SESSION}), "content"),
-            (
-                json!({"type": "submit", "sessionId": SESSION, "content": [{"type": "hologram"}]}),
-                "content",
-            ),
-            (
-                json!({"type": "submit", "sessionId": SESSION, "content": "a", "mode": "soon"}),
-                "mode",
-            ),
-            (
-                json!({"type": "submit", "sessionId": SESSION, "content": "a", "deviceSeq": 0}),
-                "deviceSeq",
-            ),
-            (
-                json!({"type": "move", "sessionId": SESSION, "messageId": MESSAGE}),
-                "before",
-            ),
-            (
-                json!({"type": "approve", "sessionId": SESSION, "requestId": "r"}),
-                "decision",
-            ),
-            (
-                json!({"type": "activity", "sessionId": SESSION, "activity": "dancing"}),
-                "activity",
-            ),
+            (json!({"type": "submit", "sessionId": SESSION, "content": [{"type": "hologram"}]}), "content"),
+            (json!({"type": "submit", "sessionId": SESSION, "content": "a", "mode": "soon"}), "mode"),
+            (json!({"type": "submit", "sessionId": SESSION, "content": "a", "deviceSeq": 0}), "deviceSeq"),
+            (json!({"type": "move", "sessionId": SESSION, "messageId": MESSAGE}), "before"),
+            (json!({"type": "approve", "sessionId": SESSION, "requestId": "r"}), "decision"),
+            (json!({"type": "activity", "sessionId": SESSION, "activity": "dancing"}), "activity"),
             (json!({"type": "ack", "sessionId": SESSION}), "seq"),
             (json!({"type": "notify", "to": {"all": true}}), "type"),
-            (
-                json!({"type": "hello", "protocol": 1, "deviceId": "again"}),
-                "type",
-            ),
+            (json!({"type": "hello", "protocol": 1, "deviceId": "again"}), "type"),
         ] {
             let wish = wish(&frame);
             assert!(matches!(wish, Wish::Bad(_)), "{frame}");
@@ -386,15 +313,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_tied_to_a_command_is_an_error() {
-        for text in [
-            "",
-            "no json",
-            "[]",
-            "7",
-            "{}",
-            r#"{"type":7}"#,
-            r#"{"type":"teleport"}"#,
-        ] {
+        for text in ["", "no json", "[]", "7", "{}", r#"{"type":7}"#, r#"{"type":"teleport"}"#] {
             assert!(matches!(request(text).wish, Wish::Unknown(_)), "{text}");
         }
         assert_eq!(wrong_field(&request(r#"{"type":"teleport"}"#).wish), "type");

@@ -19,24 +19,13 @@ pub(in crate::ws) enum ServerFrame<'a> {
     /// The answer to `hello`.
     Welcome(Welcome<'a>),
     /// The start of a session's events.
-    Subscribed {
-        session_id: SessionId,
-        epoch: &'a Epoch,
-        head: Seq,
-        from: Seq,
-        reset: bool,
-        state: &'a View,
-    },
+    Subscribed { session_id: SessionId, epoch: &'a Epoch, head: Seq, from: Seq, reset: bool, state: &'a View },
     /// The list of sessions.
     SessionList { sessions: &'a [Arc<Summary>] },
     /// One of them has changed.
     SessionSummary { session: &'a Summary },
     /// The message is durable.
-    Accepted {
-        message_id: MessageId,
-        seq: Seq,
-        duplicate: bool,
-    },
+    Accepted { message_id: MessageId, seq: Seq, duplicate: bool },
     /// Done.
     Ok {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,14 +79,7 @@ impl<'a> ServerFrame<'a> {
     /// The frame for an answer of the Device actor.
     pub(in crate::ws) fn answering(reply: &'a Reply, now: Timestamp) -> Self {
         match reply {
-            Reply::Subscribed {
-                session,
-                epoch,
-                head,
-                from,
-                reset,
-                state,
-            } => Self::Subscribed {
+            Reply::Subscribed { session, epoch, head, from, reset, state } => Self::Subscribed {
                 session_id: *session,
                 epoch,
                 head: *head,
@@ -106,15 +88,9 @@ impl<'a> ServerFrame<'a> {
                 state,
             },
             Reply::SessionList(sessions) => Self::SessionList { sessions },
-            Reply::Answer(Answer::Accepted {
-                message_id,
-                seq,
-                duplicate,
-            }) => Self::Accepted {
-                message_id: *message_id,
-                seq: *seq,
-                duplicate: *duplicate,
-            },
+            Reply::Answer(Answer::Accepted { message_id, seq, duplicate }) => {
+                Self::Accepted { message_id: *message_id, seq: *seq, duplicate: *duplicate }
+            }
             Reply::Answer(Answer::Extended { expires_at }) => Self::ok(Some(*expires_at), None),
             // No frame asks for a view alone.
             Reply::Answer(Answer::Done | Answer::View(_)) | Reply::Ok => Self::ok(None, None),
@@ -127,10 +103,7 @@ impl<'a> ServerFrame<'a> {
 
     /// Appends the frame, ready for the wire.
     pub(in crate::ws) fn write(&self, reference: Option<&str>, out: &mut Vec<u8>) {
-        let with_reference = WithReference {
-            frame: self,
-            reference,
-        };
+        let with_reference = WithReference { frame: self, reference };
         match serde_json::to_vec(&with_reference) {
             Ok(payload) => frame::encode(&payload, out),
             // Only a map whose keys are no strings cannot be written, and no frame holds one.
@@ -263,32 +236,20 @@ mod tests {
 
     #[test]
     fn accepted_ok_and_pong() {
-        let accepted = Reply::Answer(Answer::Accepted {
-            message_id: ID.parse().unwrap(),
-            seq: 7,
-            duplicate: false,
-        });
+        let accepted =
+            Reply::Answer(Answer::Accepted { message_id: ID.parse().unwrap(), seq: 7, duplicate: false });
         assert_eq!(
             answer(&accepted),
             format!(r#"{{"type":"accepted","messageId":"{ID}","seq":7,"duplicate":false,"ref":"r1"}}"#)
         );
         assert_eq!(answer(&Reply::Ok), r#"{"type":"ok","ref":"r1"}"#);
-        assert_eq!(
-            answer(&Reply::Answer(Answer::Done)),
-            r#"{"type":"ok","ref":"r1"}"#
-        );
+        assert_eq!(answer(&Reply::Answer(Answer::Done)), r#"{"type":"ok","ref":"r1"}"#);
         assert_eq!(
             answer(&Reply::Answer(Answer::Extended { expires_at: noon() })),
             format!(r#"{{"type":"ok","expiresAt":"{NOON}","ref":"r1"}}"#)
         );
-        assert_eq!(
-            answer(&Reply::OkWith(json!({"seq": 4}))),
-            r#"{"type":"ok","seq":4,"ref":"r1"}"#
-        );
-        assert_eq!(
-            answer(&Reply::Pong),
-            format!(r#"{{"type":"pong","serverTime":"{NOON}","ref":"r1"}}"#)
-        );
+        assert_eq!(answer(&Reply::OkWith(json!({"seq": 4}))), r#"{"type":"ok","seq":4,"ref":"r1"}"#);
+        assert_eq!(answer(&Reply::Pong), format!(r#"{{"type":"pong","serverTime":"{NOON}","ref":"r1"}}"#));
     }
 
     #[test]
@@ -323,11 +284,8 @@ mod tests {
 
     #[test]
     fn goodbye() {
-        let goodbye = ServerFrame::Goodbye(Goodbye {
-            code: "going_away",
-            reason: "Back soon.",
-            resume: true,
-        });
+        let goodbye =
+            ServerFrame::Goodbye(Goodbye { code: "going_away", reason: "Back soon.", resume: true });
         assert_eq!(
             text_of(&goodbye, None),
             r#"{"type":"goodbye","code":"going_away","reason":"Back soon.","resume":true}"#

@@ -65,12 +65,7 @@ async fn start(config: &ProcessConfig, launch: &Launch) -> Result<Child, Exit> {
 }
 
 fn never_started(cause: ExitCause, last_words: String) -> Exit {
-    Exit {
-        code: None,
-        signal: None,
-        last_words,
-        cause,
-    }
+    Exit { code: None, signal: None, last_words, cause }
 }
 
 /// A transcript that cannot be put back is no reason not to try: the agent itself says what it misses.
@@ -234,6 +229,10 @@ async fn wait(
                 return if was_asked { End::Asked(status.ok()) } else { End::Gone(status.ok()) };
             }
             stop = stops.recv() => match (stop, close.take()) {
+                (Some(Stop::Nudge), still_open) => {
+                    close = still_open;
+                    nudge(child);
+                }
                 (Some(Stop::Finish { within }), Some(close)) => {
                     is_starting = false;
                     deadline = Some(Instant::now() + within);
@@ -259,6 +258,13 @@ async fn until(deadline: Option<Instant>) {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
     }
+}
+
+/// SIGINT to the process alone. It is not reaped before this returns, so no other process can have its number.
+fn nudge(child: &Child) {
+    let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) else { return };
+    // A process that has just died needs no signal.
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGINT);
 }
 
 /// Ends the process and everything below it.

@@ -30,15 +30,7 @@ const NAMES: [&str; 21] = [
 ];
 
 /// Variables that are inherited by how their name begins.
-const PREFIXES: [&str; 7] = [
-    "LC_",
-    "XDG_",
-    "ANTHROPIC_",
-    "CLAUDE_",
-    "AWS_",
-    "GOOGLE_",
-    "AZURE_",
-];
+const PREFIXES: [&str; 7] = ["LC_", "XDG_", "ANTHROPIC_", "CLAUDE_", "AWS_", "GOOGLE_", "AZURE_"];
 
 /// Variables by which a CLI tells its children that they run inside of it. An agent is nobody's child.
 const NESTED_RUN: [&str; 8] = [
@@ -67,8 +59,7 @@ impl Environment {
     #[must_use]
     pub fn filtered(variables: impl IntoIterator<Item = (OsString, OsString)>, also: &[String]) -> Self {
         let may_have = |name: &OsStr| {
-            name.to_str()
-                .is_some_and(|name| is_inherited(name) || also.iter().any(|other| other == name))
+            name.to_str().is_some_and(|name| is_inherited(name) || also.iter().any(|other| other == name))
         };
         Self(variables.into_iter().filter(|(name, _)| may_have(name)).collect())
     }
@@ -114,15 +105,9 @@ mod tests {
 
     #[test]
     fn an_agent_inherits_what_it_needs_and_no_secret_of_the_server() {
-        for name in [
-            "HOME",
-            "PATH",
-            "LC_ALL",
-            "https_proxy",
-            "ANTHROPIC_API_KEY",
-            "CLAUDE_CONFIG_DIR",
-            "AWS_REGION",
-        ] {
+        for name in
+            ["HOME", "PATH", "LC_ALL", "https_proxy", "ANTHROPIC_API_KEY", "CLAUDE_CONFIG_DIR", "AWS_REGION"]
+        {
             assert!(is_inherited(name), "{name}");
         }
         for name in [

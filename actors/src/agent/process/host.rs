@@ -22,16 +22,11 @@ impl Host {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
-        thread::Builder::new()
-            .name("tandem-agents".to_owned())
-            .spawn(move || {
-                // It ends with an error, always: that the sender is gone is the signal.
-                let _ = runtime.block_on(ended);
-            })?;
-        Ok(Self {
-            runtime: handle,
-            _end: end,
-        })
+        thread::Builder::new().name("tandem-agents".to_owned()).spawn(move || {
+            // It ends with an error, always: that the sender is gone is the signal.
+            let _ = runtime.block_on(ended);
+        })?;
+        Ok(Self { runtime: handle, _end: end })
     }
 
     /// Runs something on the thread.

@@ -40,9 +40,8 @@ pub(super) fn restore(
     let own_name = format!("{conversation}.jsonl");
     let mut wanted = Vec::new();
     for (file, lines) in files {
-        let relative = below_projects(file).ok_or_else(|| CannotRestore::Elsewhere {
-            file: file.to_owned(),
-        })?;
+        let relative =
+            below_projects(file).ok_or_else(|| CannotRestore::Elsewhere { file: file.to_owned() })?;
         let target = folder.join(&relative);
         if relative.ends_with(&own_name) && target.exists() {
             return Ok(0);
@@ -60,9 +59,7 @@ pub(super) fn restore(
 
 /// The path of a transcript relative to the folder that holds all of them, made of plain names only.
 fn below_projects(file: &str) -> Option<PathBuf> {
-    let (_, relative) = file
-        .rsplit_once("/.claude/projects/")
-        .or_else(|| file.split_once("/projects/"))?;
+    let (_, relative) = file.rsplit_once("/.claude/projects/").or_else(|| file.split_once("/projects/"))?;
     let path = PathBuf::from(relative);
     let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     let is_transcript = path.extension().is_some_and(|extension| extension == "jsonl");
@@ -93,9 +90,7 @@ fn write_draft(draft: &Path, lines: &[&str]) -> io::Result<()> {
         file.write_all(line.as_bytes())?;
         file.write_all(b"\n")?;
     }
-    file.into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .sync_all()
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 #[cfg(test)]
@@ -103,10 +98,7 @@ mod tests {
     use super::*;
 
     fn line(file: &str, line: &str) -> TranscriptLine {
-        TranscriptLine {
-            file: file.into(),
-            line: line.into(),
-        }
+        TranscriptLine { file: file.into(), line: line.into() }
     }
 
     #[test]
@@ -122,11 +114,7 @@ mod tests {
         fs::write(&path, "kept").unwrap();
         assert_eq!(restore(folder.path(), id, &lines).unwrap(), 0);
         assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
-        assert_eq!(
-            fs::read_dir(path.parent().unwrap()).unwrap().count(),
-            2,
-            "no drafts"
-        );
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 2, "no drafts");
     }
 
     #[test]
@@ -141,17 +129,10 @@ mod tests {
             "/h/.claude/projects/-p/x.sh",
         ] {
             let refused = restore(folder.path(), id, &[line(file, "1")]);
-            assert!(
-                matches!(refused, Err(CannotRestore::Elsewhere { .. })),
-                "{file}: {refused:?}"
-            );
+            assert!(matches!(refused, Err(CannotRestore::Elsewhere { .. })), "{file}: {refused:?}");
         }
         std::os::unix::fs::symlink(outside.path(), folder.path().join("-link")).unwrap();
-        let linked = restore(
-            folder.path(),
-            id,
-            &[line("/h/.claude/projects/-link/x.jsonl", "1")],
-        );
+        let linked = restore(folder.path(), id, &[line("/h/.claude/projects/-link/x.jsonl", "1")]);
         assert!(matches!(linked, Err(CannotRestore::Io { .. })), "{linked:?}");
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }

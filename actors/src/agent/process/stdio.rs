@@ -105,10 +105,7 @@ impl Reader {
                 if self.is_ready.send_replace(true) {
                     return;
                 }
-                AgentOutput::Ready {
-                    pid: self.pid,
-                    version,
-                }
+                AgentOutput::Ready { pid: self.pid, version }
             }
             Line::Replayed(id) => {
                 if unfinished.remove(&id) {
@@ -162,10 +159,7 @@ struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            wait: DRAIN,
-            bytes: PIPE_BYTES,
-        }
+        Self { wait: DRAIN, bytes: PIPE_BYTES }
     }
 }
 

@@ -123,38 +123,21 @@ mod tests {
             encoded(&AgentInput::Interrupt),
             json!({"type": "control_request", "request_id": "tandem-interrupt-7", "request": {"subtype": "interrupt"}})
         );
-        assert_eq!(
-            encoded(&AgentInput::SetModel("m".into()))["request"]["model"],
-            "m"
-        );
+        assert_eq!(encoded(&AgentInput::SetModel("m".into()))["request"]["model"], "m");
         let mode = encoded(&AgentInput::SetPermissionMode("plan".into()));
-        assert_eq!(
-            mode["request"],
-            json!({"subtype": "set_permission_mode", "mode": "plan"})
-        );
+        assert_eq!(mode["request"], json!({"subtype": "set_permission_mode", "mode": "plan"}));
     }
 
     #[test]
     fn an_allowed_input_is_handed_back_exactly() {
         let input = r#"{"n":123456789012345678901234567890.5,"s":"a\nb\u2028"}"#;
-        let allow = Decision::Allow {
-            input: raw(input),
-            remember: Some(raw("[\n{\"type\":\"addRules\"}\r\n]")),
-        };
-        let line = super::input(
-            &AgentInput::Answer {
-                request: "r\"1".parse().unwrap(),
-                decision: allow,
-            },
-            1,
-        );
+        let allow =
+            Decision::Allow { input: raw(input), remember: Some(raw("[\n{\"type\":\"addRules\"}\r\n]")) };
+        let line = super::input(&AgentInput::Answer { request: "r\"1".parse().unwrap(), decision: allow }, 1);
         assert!(line.contains(&format!(r#""updatedInput":{input}"#)), "{line}");
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["response"]["request_id"], "r\"1");
-        assert_eq!(
-            value["response"]["response"]["updatedPermissions"][0]["type"],
-            "addRules"
-        );
+        assert_eq!(value["response"]["response"]["updatedPermissions"][0]["type"], "addRules");
         assert_eq!(line.matches('\n').count(), 1);
     }
 
@@ -162,9 +145,7 @@ mod tests {
     fn a_denial_gives_its_reason() {
         let answer = encoded(&AgentInput::Answer {
             request: "r1".parse().unwrap(),
-            decision: Decision::Deny {
-                message: "not now".into(),
-            },
+            decision: Decision::Deny { message: "not now".into() },
         });
         assert_eq!(
             answer["response"],

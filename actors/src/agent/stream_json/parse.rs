@@ -139,13 +139,8 @@ fn replay(raw: &RawValue) -> Option<Line> {
 }
 
 /// Fields of an `init` line that are new in every turn or every process, and tell nobody anything.
-const NEW_IN_EVERY_TURN: [&str; 5] = [
-    "uuid",
-    "user_message_uuid",
-    "user_message_uuids",
-    "messaging_socket_path",
-    "timestamp",
-];
+const NEW_IN_EVERY_TURN: [&str; 5] =
+    ["uuid", "user_message_uuid", "user_message_uuids", "messaging_socket_path", "timestamp"];
 
 fn init(raw: &RawValue) -> Line {
     let mut comparable: Value = fields(raw).unwrap_or_default();
@@ -156,12 +151,7 @@ fn init(raw: &RawValue) -> Line {
             fields.remove(field);
         }
     }
-    Line::Output(AgentOutput::Init(Init {
-        line: keep(raw),
-        comparable,
-        conversation,
-        version,
-    }))
+    Line::Output(AgentOutput::Init(Init { line: keep(raw), comparable, conversation, version }))
 }
 
 #[derive(Deserialize, Default)]
@@ -190,17 +180,10 @@ fn result(raw: &RawValue) -> Line {
     let reason: Option<String> = found.terminal_reason.and_then(fields);
     Line::Output(AgentOutput::Result(TurnResult {
         line: keep(raw),
-        answers: answers
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|uuid| uuid.as_str()?.parse().ok())
-            .collect(),
+        answers: answers.unwrap_or_default().iter().filter_map(|uuid| uuid.as_str()?.parse().ok()).collect(),
         is_error: found.is_error.and_then(fields).unwrap_or(false),
         is_interrupted: reason.is_some_and(|reason| reason.starts_with("aborted_")),
-        text: found
-            .result
-            .and_then(fields)
-            .or_else(|| errors.map(|errors| errors.join("\n"))),
+        text: found.result.and_then(fields).or_else(|| errors.map(|errors| errors.join("\n"))),
         usage: found.usage.and_then(fields),
         total_cost_usd: found.total_cost_usd.and_then(fields),
     }))
@@ -216,13 +199,8 @@ struct Mirror<'a> {
 
 fn transcript(raw: &RawValue) -> Option<Line> {
     let Mirror { file, entries } = fields(raw)?;
-    let lines = entries
-        .iter()
-        .map(|entry| TranscriptLine {
-            file: file.clone(),
-            line: entry.get().into(),
-        })
-        .collect();
+    let lines =
+        entries.iter().map(|entry| TranscriptLine { file: file.clone(), line: entry.get().into() }).collect();
     Some(Line::Output(AgentOutput::Transcript(lines)))
 }
 
@@ -303,10 +281,7 @@ fn control_response(raw: &RawValue) -> Option<Line> {
     }
     if response.subtype != "success" {
         let error = response.error.as_str().unwrap_or("no reason was given");
-        return Some(Line::Refused {
-            error: error.to_owned(),
-            request_id: response.request_id,
-        });
+        return Some(Line::Refused { error: error.to_owned(), request_id: response.request_id });
     }
     if response.request_id != INITIALIZE {
         return None;

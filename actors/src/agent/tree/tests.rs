@@ -18,20 +18,14 @@ fn agent(script: &str, session: SessionId) -> Child {
 
 async fn found(root: Option<u32>, session: SessionId, count: usize) -> HashSet<Seen> {
     for _ in 0..500 {
-        let found = find(
-            root.map(|pid| i32::try_from(pid).unwrap()),
-            Owner::Session(session),
-            &HashSet::new(),
-        );
+        let found =
+            find(root.map(|pid| i32::try_from(pid).unwrap()), Owner::Session(session), &HashSet::new());
         if found.len() == count {
             return found;
         }
         tokio::task::yield_now().await;
     }
-    panic!(
-        "never {count} processes: {:?}",
-        find(None, Owner::Session(session), &HashSet::new())
-    );
+    panic!("never {count} processes: {:?}", find(None, Owner::Session(session), &HashSet::new()));
 }
 
 fn is_alive(process: Seen) -> bool {
@@ -41,17 +35,10 @@ fn is_alive(process: Seen) -> bool {
 #[tokio::test]
 async fn a_tree_ends_with_the_grandchild_that_left_the_group_and_the_one_that_ignores_sigterm() {
     let session = SessionId::random();
-    let mut child = agent(
-        "setsid sleep 300 & sh -c 'trap \"\" TERM; sleep 300 & wait; sleep 300' & wait",
-        session,
-    );
+    let mut child =
+        agent("setsid sleep 300 & sh -c 'trap \"\" TERM; sleep 300 & wait; sleep 300' & wait", session);
     let all = found(Some(child.id()), session, 4).await;
-    let left = end_tree(
-        Some(child.id()),
-        Owner::Term(session, Term(1)),
-        Duration::from_millis(100),
-    )
-    .await;
+    let left = end_tree(Some(child.id()), Owner::Term(session, Term(1)), Duration::from_millis(100)).await;
     assert_eq!(left, []);
     assert!(all.into_iter().all(|process| !is_alive(process)));
     child.wait().unwrap();
@@ -64,10 +51,7 @@ async fn what_an_agent_left_behind_is_found_by_its_marker_and_others_are_spared(
     let mut child = agent("setsid sleep 300 & exec true", session);
     child.wait().unwrap();
     let orphan = found(None, session, 1).await;
-    assert_eq!(
-        end_tree(None, Owner::Session(session), Duration::from_millis(500)).await,
-        []
-    );
+    assert_eq!(end_tree(None, Owner::Session(session), Duration::from_millis(500)).await, []);
     assert!(orphan.into_iter().all(|process| !is_alive(process)));
     assert_eq!(found(None, other, 1).await.len(), 1);
     neighbour.kill().unwrap();
@@ -80,12 +64,7 @@ async fn a_descendant_without_the_marker_is_found_by_its_descent() {
     let mut child = agent("env -i setsid sleep 300 & wait", session);
     let all = found(Some(child.id()), session, 2).await;
     assert_eq!(
-        end_tree(
-            Some(child.id()),
-            Owner::Term(session, Term(1)),
-            Duration::from_millis(100)
-        )
-        .await,
+        end_tree(Some(child.id()), Owner::Term(session, Term(1)), Duration::from_millis(100)).await,
         []
     );
     assert!(all.into_iter().all(|process| !is_alive(process)));

@@ -80,10 +80,7 @@ fn two_turns_of_one_process_describe_it_alike() {
     assert_ne!(one.line.get(), two.line.get());
     assert_eq!(one.comparable, two.comparable);
     assert_eq!(one.version.as_deref(), Some("2.1.328"));
-    assert_eq!(
-        one.conversation,
-        Some("200d293b-83d3-4b8e-b11a-beb274846761".parse().unwrap())
-    );
+    assert_eq!(one.conversation, Some("200d293b-83d3-4b8e-b11a-beb274846761".parse().unwrap()));
 }
 
 #[test]
@@ -93,10 +90,7 @@ fn a_result_names_its_messages_and_costs() {
     ) else {
         panic!("not a result");
     };
-    assert_eq!(
-        result.answers,
-        [Uuid::parse_str("b8abd09e-db36-426c-968c-a2c10d143efb").unwrap()]
-    );
+    assert_eq!(result.answers, [Uuid::parse_str("b8abd09e-db36-426c-968c-a2c10d143efb").unwrap()]);
     assert_eq!(result.text.as_deref(), Some("echo: hi"));
     assert_eq!(result.usage, Some(json!({"input_tokens": 10})));
     assert_eq!(result.total_cost_usd, Some(0.00014));
@@ -133,10 +127,7 @@ fn mirrored_lines_are_kept_as_they_are() {
         panic!("not a transcript");
     };
     let texts: Vec<&str> = lines.iter().map(|line| &*line.line).collect();
-    assert_eq!(
-        texts,
-        [r#"{"type":"mode","n":1e400}"#, r#"{"b":"\u2028","a":[]}"#]
-    );
+    assert_eq!(texts, [r#"{"type":"mode","n":1e400}"#, r#"{"b":"\u2028","a":[]}"#]);
     assert_eq!(&*lines[1].file, "/h/.claude/projects/-p/x.jsonl");
 }
 
@@ -167,14 +158,8 @@ fn a_tool_asks_and_withdraws() {
 #[test]
 fn no_request_of_the_agent_is_left_without_an_answer() {
     for (request, wanted) in [
-        (
-            r#"{"subtype":"elicitation"}"#,
-            r#""error":"unsupported control request: elicitation""#,
-        ),
-        (
-            r#"{"subtype":"hook_callback","callback_id":"c"}"#,
-            r#""response":{}"#,
-        ),
+        (r#"{"subtype":"elicitation"}"#, r#""error":"unsupported control request: elicitation""#),
+        (r#"{"subtype":"hook_callback","callback_id":"c"}"#, r#""response":{}"#),
         (r#"{"subtype":"can_use_tool"}"#, r#""subtype":"error""#),
         ("{}", r#""subtype":"error""#),
         ("7", r#""subtype":"error""#),
@@ -206,10 +191,7 @@ fn only_the_answer_to_initialize_makes_it_ready() {
     ) else {
         panic!("not refused");
     };
-    assert_eq!(
-        (request_id.as_str(), error.as_str()),
-        ("tandem-model-3", "no such model")
-    );
+    assert_eq!((request_id.as_str(), error.as_str()), ("tandem-model-3", "no such model"));
 }
 
 #[test]
@@ -229,25 +211,13 @@ fn what_is_not_known_passes_through_untouched() {
             assert_eq!(kept.get(), line);
         }
     }
-    let deep = format!(
-        r#"{{"type":"deep","a":{}{}}}"#,
-        "[".repeat(5000),
-        "]".repeat(5000)
-    );
+    let deep = format!(r#"{{"type":"deep","a":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
     assert!(matches!(output(&deep), AgentOutput::Message(_)));
 }
 
 #[test]
 fn what_is_no_json_object_is_garbage() {
-    for line in [
-        &b"Error: no"[..],
-        b"{",
-        b"[1]",
-        b"\"x\"",
-        b"null",
-        b"{\"a\":1} {}",
-        b"{\"a\":\"\xc3\"}",
-    ] {
+    for line in [&b"Error: no"[..], b"{", b"[1]", b"\"x\"", b"null", b"{\"a\":1} {}", b"{\"a\":\"\xc3\"}"] {
         let Line::Output(AgentOutput::Garbage { start, bytes }) = parse(line) else {
             panic!("{line:?}");
         };
