@@ -3,6 +3,7 @@
 //! The crate's own response body is not polled while the peer does not read, and its actor then stands still. So a small
 //! task, the pump, polls it at all times, and the response is a body of ours.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use tandem_actors::refusal::{Code, Refusal};
 
 use super::body::Body;
 use super::farewell::Farewell;
-use super::guard::{Guard, Violation};
+use super::guard::{Guard, Incoming, Violation};
 use super::line::{Fault, Line, MAX_MESSAGE_BYTES};
 use super::protocol::{Frame, Hello, ServerFrame, VERSION, Welcome};
 use crate::doors::{Door, Leave, Place};
@@ -40,14 +41,15 @@ pub(super) fn open(
 ) -> Result<HttpResponse, ws::HandshakeError> {
     let mut response = ws::handshake_with_protocols(request, &[SUB_PROTOCOL])?;
     let line = Rc::new(Line::new(Outbox::default()));
+    let incoming = Incoming::new(RefCell::new(payload));
     let body = Body::new(
         line.clone(),
         service.hub.clock.clone(),
         service.hub.board.clone(),
-        place,
+        (place, incoming.clone()),
     );
     let write_within = service.settings.write_within;
-    let guard = Guard::new(payload, line.clone());
+    let guard = Guard::new(incoming, line.clone());
     let codec = Codec::new().max_size(MAX_MESSAGE_BYTES);
     let context = ws::WebsocketContext::with_codec(Socket::new(service, line.clone()), guard, codec);
     actix_rt::spawn(pump(context, line, write_within));
