@@ -137,7 +137,17 @@ impl Handler<Request> for Device {
     /// Resolves when the answer is in the outbox: the socket counts what is unanswered.
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _request: Request, _context: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, request: Request, _context: &mut Context<Self>) -> Self::Result {
+        let reply = match request.wish {
+            Wish::Bad(refusal) => Reply::Rejected(refusal),
+            Wish::Unknown(refusal) => Reply::Error(refusal),
+            Wish::Ping => Reply::Pong,
+            _ => Reply::Ok,
+        };
+        self.outbox.push(Outgoing::Reply {
+            reference: request.reference,
+            reply,
+        });
         Box::pin(std::future::ready(()))
     }
 }
