@@ -21,6 +21,11 @@ const BACKLOG: u32 = 1024;
 /// How long an idle HTTP connection is kept for another request.
 const HTTP_KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// How long a connection that we end stays open behind its last byte, unless the peer hangs up: closed at once, a peer
+/// that is still sending would lose that byte. Not below 500 ms: actix-http 3.20 reads a clock that is that much
+/// behind, and a deadline that is over when it is set never comes (`h1/timer.rs`, `init`).
+const LINGER: Duration = Duration::from_secs(1);
+
 /// After so long without an acknowledgement of the peer's kernel the connection is given up: a peer that is gone,
 /// or one that does not read. Twice the time after which a socket that does not read is cut off by us.
 #[cfg(target_os = "linux")]
@@ -57,6 +62,7 @@ impl Server {
             .tcp_nodelay(true)
             // A client that has hung up gets nothing more; what it began goes on.
             .h1_allow_half_closed(false)
+            .client_disconnect_timeout(LINGER)
             .shutdown_timeout(settings.shutdown_within.as_secs().max(1))
             .disable_signals()
             .on_connect(prepare)

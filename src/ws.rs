@@ -15,6 +15,7 @@ mod farewell;
 mod guard;
 mod line;
 mod protocol;
+mod pump;
 mod socket;
 mod upgrade;
 

@@ -1,13 +1,10 @@
 //! All integration tests in one program.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-// The attribute is always true here; it tells clippy that helpers may unwrap as tests do.
-#[cfg(test)]
 mod agent_process;
-#[cfg(test)]
 mod command_line;
-#[cfg(test)]
 mod conformance;
-#[cfg(test)]
 mod conversation;
-#[cfg(test)]
+mod http_api;
 mod support;
+mod websocket;

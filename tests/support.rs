@@ -1,7 +1,11 @@
 //! What tests stand on.
 
 pub(crate) mod agent;
+pub(crate) mod device;
 pub(crate) mod model;
+pub(crate) mod raw_ws;
+pub(crate) mod server;
+pub(crate) mod wire;
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! `/api/sessions/{id}/events`: the history, page by page.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use serde::Serialize;
+use tandem_actors::event::Record;
 use tandem_actors::ids::Seq;
 use tandem_actors::refusal::Refusal;
 
@@ -15,6 +16,15 @@ const MAX_LIMIT: usize = 1000;
 
 /// A page is at most about this long, so that events of many megabytes do not add up in memory.
 const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Written as it is, and never through a `Value`: what the agent said stays as it said it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    events: Vec<Record>,
+    head: Seq,
+    next_after: Seq,
+}
 
 /// Events behind `after`, oldest first.
 pub(super) async fn list(
@@ -32,5 +42,5 @@ pub(super) async fn list(
     let next_after = events.last().map_or(after, |last| last.seq);
     // The list may be a moment older than the page.
     let head = events.last().map_or(0, |last| last.seq).max(summary.head);
-    Ok(HttpResponse::Ok().json(json!({ "events": events, "head": head, "nextAfter": next_after })))
+    Ok(HttpResponse::Ok().json(Page { events, head, next_after }))
 }

@@ -5,6 +5,7 @@
 
 mod header;
 
+use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -18,9 +19,13 @@ use header::Headers;
 
 pub(super) use header::Violation;
 
+/// What comes from the peer, kept until the connection is over: actix reads on and throws away, as fast as the peer
+/// can send, once nobody holds it any more.
+pub(super) type Incoming<S> = Rc<RefCell<S>>;
+
 /// The bytes of a client, as far as they may pass.
 pub(super) struct Guard<S> {
-    inner: S,
+    inner: Incoming<S>,
     line: Rc<Line>,
     headers: Headers,
     /// What came in and was not let through yet.
@@ -30,7 +35,7 @@ pub(super) struct Guard<S> {
 }
 
 impl<S> Guard<S> {
-    pub(super) fn new(inner: S, line: Rc<Line>) -> Self {
+    pub(super) fn new(inner: Incoming<S>, line: Rc<Line>) -> Self {
         Self { inner, line, headers: Headers::default(), rest: Bytes::new(), violation: None, is_over: false }
     }
 
@@ -86,7 +91,8 @@ where
             if this.headers.is_between_messages() && this.line.is_braked(context.waker()) {
                 return Poll::Pending;
             }
-            match ready!(Pin::new(&mut this.inner).poll_next(context)) {
+            let polled = Pin::new(&mut *this.inner.borrow_mut()).poll_next(context);
+            match ready!(polled) {
                 Some(Ok(chunk)) => {
                     this.line.heard();
                     this.rest = chunk;
@@ -119,7 +125,7 @@ mod tests {
 
     fn guard(line: &Rc<Line>, chunks: Vec<Vec<u8>>) -> Guard<Chunks> {
         let chunks: Vec<_> = chunks.into_iter().map(|chunk| Ok(chunk.into())).collect();
-        Guard::new(stream::iter(chunks), line.clone())
+        Guard::new(Rc::new(RefCell::new(stream::iter(chunks))), line.clone())
     }
 
     /// What is let through at once, without anybody answering.

@@ -3,25 +3,25 @@
 //! The crate's own response body is not polled while the peer does not read, and its actor then stands still. So a small
 //! task, the pump, polls it at all times, and the response is a body of ours.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Handler, StreamHandler};
 use actix_http::ws::{Codec, Item};
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws;
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
 use tandem_actors::device::{Device, MAX_UNANSWERED, Outbox, Outgoing};
 use tandem_actors::ids::{ConnectionId, DeviceId, UserId};
 use tandem_actors::refusal::{Code, Refusal};
 
 use super::body::Body;
 use super::farewell::Farewell;
-use super::guard::{Guard, Violation};
+use super::guard::{Guard, Incoming, Violation};
 use super::line::{Fault, Line, MAX_MESSAGE_BYTES};
 use super::protocol::{Frame, Hello, ServerFrame, VERSION, Welcome};
+use super::pump::{Pump, say_last};
 use crate::doors::{Door, Leave, Place};
 use crate::service::Service;
 
@@ -40,12 +40,18 @@ pub(super) fn open(
 ) -> Result<HttpResponse, ws::HandshakeError> {
     let mut response = ws::handshake_with_protocols(request, &[SUB_PROTOCOL])?;
     let line = Rc::new(Line::new(Outbox::default()));
-    let body = Body::new(line.clone(), service.hub.clock.clone(), service.hub.board.clone(), place);
+    let incoming = Incoming::new(RefCell::new(payload));
+    let body = Body::new(
+        line.clone(),
+        service.hub.clock.clone(),
+        service.hub.board.clone(),
+        (place, incoming.clone()),
+    );
     let write_within = service.settings.write_within;
-    let guard = Guard::new(payload, line.clone());
+    let guard = Guard::new(incoming, line.clone());
     let codec = Codec::new().max_size(MAX_MESSAGE_BYTES);
     let context = ws::WebsocketContext::with_codec(Socket::new(service, line.clone()), guard, codec);
-    actix_rt::spawn(pump(context, line, write_within));
+    actix_rt::spawn(Pump::new(context, line, write_within));
     Ok(response.streaming(body))
 }
 
@@ -58,35 +64,6 @@ pub(super) fn is_upgrade(error: &ws::HandshakeError) -> bool {
             | ws::HandshakeError::NoVersionHeader
             | ws::HandshakeError::UnsupportedVersion
     )
-}
-
-/// Keeps the socket's actor running, whether the peer reads or not, and moves what it writes to the body.
-///
-/// Ends when the connection is over, or the socket is; the other one ends with it.
-async fn pump<S>(context: S, line: Rc<Line>, write_within: Duration)
-where
-    S: Stream<Item = Result<Bytes, actix_web::Error>>,
-{
-    let mut context = std::pin::pin!(context);
-    loop {
-        let written = tokio::select! {
-            biased;
-            () = std::future::poll_fn(|task| line.poll_body_gone(task.waker())) => return,
-            written = context.next() => written,
-        };
-        let Some(Ok(bytes)) = written else { return };
-        line.put_control(bytes);
-        let room = std::future::poll_fn(|task| line.poll_room(task.waker()));
-        if tokio::time::timeout(write_within, room).await.is_err() {
-            say_last(&line.outbox, Farewell::TooSlow);
-            return;
-        }
-    }
-}
-
-fn say_last(outbox: &Outbox, farewell: Farewell) {
-    outbox.push(Outgoing::Last(farewell.frames().into()));
-    outbox.close();
 }
 
 /// The actor of one connection's wire.

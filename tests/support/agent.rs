@@ -151,12 +151,12 @@ fn config(kind: Kind, model: &Model, folder: &Path) -> ProcessConfig {
             args_prefix: vec!["simulator".into()],
             ..ProcessConfig::new(env!("CARGO_BIN_EXE_tandem"), environment)
         },
-        Kind::Claude => ProcessConfig::new(claude(), environment),
+        Kind::Claude => ProcessConfig::new(claude_path(), environment),
     }
 }
 
 /// The real CLI. A machine without it fails the tests instead of passing fewer of them.
-fn claude() -> PathBuf {
+pub(crate) fn claude_path() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("target/claude/node_modules/@anthropic-ai/claude-code-linux-x64/claude");
     let program = std::env::var_os("TANDEM_TEST_CLAUDE").map_or(installed, PathBuf::from);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
@@ -42,7 +43,8 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 impl TestDevice {
     pub(crate) async fn connect(address: &str, token: &str, name: &str) -> Self {
         let mut socket = open(address, token).await;
-        let hello = json!({"type": "hello", "protocol": 1, "deviceId": name, "deviceName": name, "kind": "test"});
+        let hello =
+            json!({"type": "hello", "protocol": 1, "deviceId": name, "deviceName": name, "kind": "test"});
         socket.send(Message::text(hello.to_string())).await.expect("hello is sent");
         let welcome = socket.next().await.expect("a welcome").expect("a welcome");
         let welcome: Value = serde_json::from_str(welcome.to_text().expect("text")).expect("JSON");
@@ -95,27 +97,29 @@ impl TestDevice {
         self.of_type("event", session)
     }
 
-    /// All signals of a session so far.
-    pub(crate) fn signals(&self, session: &str) -> Vec<Value> {
-        self.of_type("signal", session)
-    }
-
     fn of_type(&self, kind: &str, session: &str) -> Vec<Value> {
         let inner = self.seen.inner.lock().expect("no test panics with this lock");
-        let of_session = inner.frames.iter().filter(|frame| frame["type"] == kind && frame["sessionId"] == session);
+        let of_session =
+            inner.frames.iter().filter(|frame| frame["type"] == kind && frame["sessionId"] == session);
         of_session.cloned().collect()
     }
 
     /// Waits for the event that satisfies a condition.
     pub(crate) async fn event(&self, session: &str, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
-        let is_event = |frame: &&Value| frame["type"] == "event" && frame["sessionId"] == session && is_it(frame);
+        let is_event =
+            |frame: &&Value| frame["type"] == "event" && frame["sessionId"] == session && is_it(frame);
         self.until(what, |inner| inner.frames.iter().find(is_event).cloned()).await
     }
 
     /// Waits for so many events of a kind.
     pub(crate) async fn kind(&self, session: &str, kind: &str, times: usize) -> Value {
-        let is_it = |frame: &&Value| frame["sessionId"] == session && frame["kind"] == kind && frame["type"] == "event";
-        self.until(&format!("{kind} ×{times}"), |inner| inner.frames.iter().filter(is_it).nth(times - 1).cloned()).await
+        let is_it = |frame: &&Value| {
+            frame["sessionId"] == session && frame["kind"] == kind && frame["type"] == "event"
+        };
+        self.until(&format!("{kind} ×{times}"), |inner| {
+            inner.frames.iter().filter(is_it).nth(times - 1).cloned()
+        })
+        .await
     }
 
     /// Waits for a frame that satisfies a condition.
@@ -186,7 +190,7 @@ async fn run(mut socket: Socket, mut outgoing: mpsc::UnboundedReceiver<Value>, s
 
 impl Seen {
     fn take(&self, text: &Utf8Bytes) {
-        let frame: Value = serde_json::from_str(text).expect("the server sends JSON");
+        let frame = parse(text);
         let mut inner = self.inner.lock().expect("no test panics with this lock");
         match frame["ref"].as_str() {
             Some(mark) => {
@@ -198,4 +202,14 @@ impl Seen {
         drop(inner);
         self.news.notify_waiters();
     }
+}
+
+/// Reads a frame. A number that no `f64` can hold is JSON all the same; the part with it is kept as text.
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| {
+        let parts: HashMap<String, Box<RawValue>> =
+            serde_json::from_str(text).expect("the server sends JSON");
+        let part = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or_else(|_| json!(raw.get()));
+        parts.iter().map(|(name, raw)| (name.clone(), part(raw))).collect()
+    })
 }

@@ -41,7 +41,8 @@ impl Home {
         home.set("TANDEM_AGENT", super::agent::claude_path().to_str().expect("a plain path"));
         home.set("ANTHROPIC_BASE_URL", model_url);
         home.set("ANTHROPIC_API_KEY", "test");
-        for switch in ["CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_TELEMETRY", "DISABLE_AUTOUPDATER"] {
+        for switch in ["CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_TELEMETRY", "DISABLE_AUTOUPDATER"]
+        {
             home.set(switch, "1");
         }
         home
@@ -110,10 +111,6 @@ impl TestServer {
         format!("{}{path}", self.address)
     }
 
-    pub(crate) fn token(&self) -> &str {
-        &self.token
-    }
-
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("the server runs")
     }
@@ -157,7 +154,8 @@ impl TestServer {
     pub(crate) async fn events(&self, session: &str) -> Vec<Value> {
         let mut events = Vec::new();
         loop {
-            let page = self.get(&format!("/api/sessions/{session}/events?after={}&limit=1000", events.len())).await;
+            let page =
+                self.get(&format!("/api/sessions/{session}/events?after={}&limit=1000", events.len())).await;
             let page = page["events"].as_array().expect("a list of events").clone();
             if page.is_empty() {
                 return events;
@@ -180,7 +178,8 @@ impl TestServer {
     }
 
     async fn signal(&self, name: &str) {
-        let signalled = Command::new("kill").args([format!("-{name}"), self.pid().to_string()]).status().await;
+        let signalled =
+            Command::new("kill").args([format!("-{name}"), self.pid().to_string()]).status().await;
         assert!(signalled.expect("kill runs").success());
     }
 }

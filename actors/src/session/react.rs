@@ -202,11 +202,12 @@ fn gone(state: &State, live: &mut Live, exit: &Exit, now: Timestamp) -> Vec<Even
         events.push(resolve(&pending.approval, pending.asked_at, Resolution::Lost, now));
     }
     let reason = before.why_it_ends().unwrap_or(StopReason::Crashed);
-    let detail = if reason == StopReason::Crashed { count_failure(live, exit) } else { None };
+    let was_asked = before.stopping.is_some();
+    let detail = if reason == StopReason::Crashed && !was_asked { count_failure(live, exit) } else { None };
     // What was never ready has no turn but the one that waits for it, which it may still get.
     if let Some(turn) = state.turn.as_ref().filter(|turn| state.has_agent || turn.started_at.is_some()) {
         events.push(cut_off(turn, &before, exit, now));
-    } else if let Some(problem) = &live.parked {
+    } else if let Some(problem) = live.parked.as_ref().filter(|_| before.parked.is_none()) {
         events.extend(fail_next(state, problem, now));
     }
     if state.has_agent || reason == StopReason::Crashed {

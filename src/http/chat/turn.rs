@@ -180,7 +180,45 @@ fn end_of(head: &Head<'_>, message: MessageId) -> Option<End> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tandem_actors::clock::Timestamp;
+    use tandem_actors::event::{ChainHash, Event, Record};
+    use tandem_actors::ids::Term;
+    use tandem_actors::journal::MemoryJournal;
+    use tandem_actors::room::{Room, Signal};
+
     use super::*;
+
+    #[actix::test]
+    async fn a_turn_is_followed_through_other_events_to_its_end() {
+        let session = SessionId::random();
+        let room = Arc::new(Room::new(session, frame::encode));
+        let (first, second) = (MessageId::random(), MessageId::random());
+        let ended = |message_id, turn| Event::TurnEnded {
+            message_id,
+            turn,
+            outcome: Outcome::Completed,
+            text: Some(format!("answer {turn}")),
+            error: None,
+            duration_ms: 1,
+            usage: None,
+            cost_usd: None,
+            by: None,
+        };
+        let at = Timestamp::from_millis(0);
+        let one = Record::new((0, ChainHash::start(session)), Term(1), at, &ended(first, 1)).unwrap();
+        let two = Record::new((1, one.hash), Term(1), at, &ended(second, 2)).unwrap();
+        let follow = Follow::new(room.clone(), Arc::new(MemoryJournal::new()), 0);
+        let mut turn = Turn::new(follow, second);
+        room.tail().append(&[one]);
+        room.tail().signal(&Signal::delta(second, 0, 0, "ans"));
+        room.tail().append(&[two]);
+        assert_eq!(turn.step().await.unwrap().seq, Some(1));
+        let delta = turn.step().await.unwrap();
+        assert_eq!((delta.kind, delta.seq), ("signal", None));
+        assert_eq!(turn.end().await.unwrap().text.as_deref(), Some("answer 2"));
+    }
 
     fn end(kind: &str, data: &Value, message: MessageId) -> Option<End> {
         let data = data.to_string();
