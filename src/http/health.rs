@@ -9,7 +9,8 @@ use crate::service::Service;
 pub(super) async fn health(service: web::Data<Service>) -> HttpResponse {
     let (sessions, _) = service.hub.board.all();
     let running = sessions.iter().filter(|summary| summary.pid.is_some()).count();
-    let storage_trouble = service.hub.journal.trouble();
+    let journal = &service.hub.journal;
+    let (storage_trouble, storage_warning) = (journal.trouble(), journal.warning());
     let agent = &service.settings.agent;
     HttpResponse::Ok().json(json!({
         "service": "tandem",
@@ -17,7 +18,7 @@ pub(super) async fn health(service: web::Data<Service>) -> HttpResponse {
         "version": env!("CARGO_PKG_VERSION"),
         "uptimeSeconds": service.started.elapsed().as_secs(),
         "agent": { "command": agent.command, "found": agent.is_found, "version": agent.version },
-        "storage": { "ok": storage_trouble.is_none(), "trouble": storage_trouble },
+        "storage": { "ok": storage_trouble.is_none(), "trouble": storage_trouble, "warning": storage_warning },
         "slots": { "used": running, "max": service.settings.max_agents },
         "memory": { "limitBytes": service.settings.max_memory_bytes },
         "sessions": sessions.len(),

@@ -149,6 +149,34 @@ async fn a_disk_that_is_full_in_the_commit_is_no_doubt() {
 }
 
 #[tokio::test]
+async fn on_a_full_disk_nothing_is_begun_and_what_runs_comes_to_its_end() {
+    let home = tempfile::tempdir().unwrap();
+    let order = home.path().join("order");
+    let journal = SqliteJournal::open_with_faults(home.path(), Faults::from_file(order.clone())).unwrap();
+    let ballast = home.path().join("ballast");
+    assert!(ballast.exists(), "there is room for it");
+    let mut owner = Owner::of_new(&journal).await;
+    std::fs::write(&order, "disk-full 1").unwrap();
+    let error = owner.write(&journal, &["one"]).await.unwrap_err();
+    assert!(matches!(error, JournalError::NotWritten { .. }), "{error}");
+    assert!(!ballast.exists(), "it was given up");
+    assert!(history(&journal, owner.session).await.is_empty(), "reads go on");
+
+    // The ballast has made room for a while: the disk is not quite full, but short.
+    std::fs::write(&order, "disk-short 0").unwrap();
+    owner.write(&journal, &["one"]).await.unwrap();
+    let error = journal.append(owner.creates()).await.unwrap_err();
+    assert!(matches!(error, JournalError::NotWritten { .. }), "{error}");
+    assert!(journal.trouble().unwrap().starts_with("the disk is full"));
+    assert!(journal.warning().unwrap().contains("make room"));
+
+    std::fs::remove_file(&order).unwrap();
+    journal.append(owner.creates()).await.unwrap();
+    assert_eq!((journal.trouble(), journal.warning()), (None, None));
+    assert!(ballast.exists(), "it was made again");
+}
+
+#[tokio::test]
 async fn a_claim_that_was_taken_back_fences_nobody() {
     let home = tempfile::tempdir().unwrap();
     let faults = Faults::default();
@@ -176,6 +204,7 @@ async fn a_commit_in_doubt_ends_all_writing_and_a_new_start_shows_what_is_there(
         let claim = journal.claim(owner.session).await.unwrap_err();
         assert!(matches!(claim, JournalError::Unknown { .. }), "{claim}");
         assert!(journal.trouble().unwrap().contains("restart the server"));
+        assert!(journal.in_doubt().await.contains("the commit failed"));
         drop(journal);
 
         let journal = SqliteJournal::open(home.path()).unwrap();
