@@ -83,6 +83,7 @@ impl SqliteJournal {
         let health = Health::default();
         let space = Space::of(&folder, faults.clone(), health.clone());
         let (connection, epoch) = database::open_writer(&folder)?;
+        folder.note_used()?;
         let readers = Readers::start(&folder)?;
         let writer = Writer::new(connection, Wal::of(&folder), space, faults, health.clone());
         Ok(Self { epoch, health, readers, writer: WriterThread::start(writer)?, _folder: folder })

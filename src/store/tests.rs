@@ -177,6 +177,42 @@ async fn on_a_full_disk_nothing_is_begun_and_what_runs_comes_to_its_end() {
 }
 
 #[tokio::test]
+async fn a_damaged_database_is_reported_and_left_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    let mut owner = Owner::of_new(&journal).await;
+    for _ in 0..40 {
+        owner.write(&journal, &[&"x".repeat(3000)]).await.unwrap();
+    }
+    drop(journal);
+    let file = home.path().join("tandem.db");
+    let whole = std::fs::read(&file).unwrap();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut damaged = whole.clone();
+        damaged[at..at + bytes.len()].copy_from_slice(bytes);
+        damaged
+    };
+    let garbage = b"no database at all, but as long as one would be".repeat(300);
+    for (what, damaged) in [
+        ("another magic", with(3, b"ght")),
+        ("an impossible page size", with(16, &[3, 3])),
+        ("a page of nonsense", with(5 * 4096, &[0xa5; 4096])),
+        ("a half of it", whole[..whole.len() / 2].to_vec()),
+        ("garbage", garbage),
+        ("nothing", Vec::new()),
+    ] {
+        std::fs::write(&file, &damaged).unwrap();
+        let refusal = SqliteJournal::open(home.path()).unwrap_err();
+        assert!(matches!(refusal, OpenError::Damaged { .. }), "{what}: {refusal}");
+        assert!(refusal.to_string().contains("tandem restore FILE"), "{what}: {refusal}");
+        assert!(std::fs::read(&file).unwrap() == damaged, "{what}: it was changed");
+    }
+    std::fs::write(&file, &whole).unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    assert_eq!(history(&journal, owner.session).await.len(), 40);
+}
+
+#[tokio::test]
 async fn a_claim_that_was_taken_back_fences_nobody() {
     let home = tempfile::tempdir().unwrap();
     let faults = Faults::default();
