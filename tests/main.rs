@@ -5,6 +5,8 @@ mod agent_process;
 mod command_line;
 mod conformance;
 mod conversation;
+mod disk;
+mod disk_full;
 mod http_api;
 mod support;
 mod websocket;

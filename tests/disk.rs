@@ -1,0 +1,112 @@
+//! What a server does about its disk: one holder, no damage made worse, doubt ended, copies that come back.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::server::{Home, eventually};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_folder_is_refused() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let second = home.run(&["serve", "--port", "0"]).await;
+    assert_eq!(second.status.code(), Some(1));
+    let told = text(&second.stderr);
+    assert!(told.starts_with("tandem: another Tandem server is using the data folder"), "{told}");
+    server.session(&home).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_orderly_stop_leaves_everything_in_one_file() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let phone = server.device("phone").await;
+    phone.subscribe(&session, 0).await;
+    phone.submit(&session, "hello").await;
+    phone.kind(&session, "turn_ended", 1).await;
+    server.stop().await;
+    let log = home.data().join("tandem.db-wal");
+    assert!(log.metadata().map_or(0, |file| file.len()) == 0, "the log is in the database");
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_reported_and_not_touched() {
+    let home = Home::new();
+    home.serve().await.stop().await;
+    let file = home.data().join("tandem.db");
+    for damaged in [&b"this is no database, and was never one"[..], b""] {
+        fs::write(&file, damaged).unwrap();
+        let refused = home.run(&["serve", "--port", "0"]).await;
+        assert_eq!(refused.status.code(), Some(1));
+        let told = text(&refused.stderr);
+        assert!(told.contains("is damaged") && told.contains("tandem restore FILE"), "{told}");
+        assert_eq!(fs::read(&file).unwrap(), damaged);
+    }
+}
+
+/// The disk fails in a commit; what was asked then is on the disk afterwards, or not.
+async fn doubt(order: &str, is_kept: bool) {
+    let mut home = Home::new();
+    let orders = home.path().join("order");
+    home.set("TANDEM_TEST_FAULT", orders.to_str().unwrap());
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let devices = [server.device("phone").await, server.device("laptop").await];
+    for device in &devices {
+        device.subscribe(&session, 0).await;
+    }
+    let [phone, laptop] = &devices;
+    phone.submit(&session, "/slow 3000 20").await;
+    laptop.kind(&session, "turn_started", 1).await;
+    let state = server.get(&format!("/api/sessions/{session}")).await;
+    let agent = u32::try_from(state["agent"]["pid"].as_u64().expect("an agent runs")).unwrap();
+
+    fs::write(&orders, order).unwrap();
+    let answer = laptop.ask(json!({"type": "submit", "sessionId": session, "content": "in doubt"})).await;
+    let error = &answer["error"];
+    let outcome = (&error["code"], &error["effect"]);
+    assert_eq!(outcome, (&json!("storage_unavailable"), &json!("unknown")), "{answer}");
+    for device in &devices {
+        let goodbye = device.frame("goodbye", |frame| frame["type"] == "goodbye").await;
+        assert_eq!(goodbye["code"], "storage_unavailable", "{goodbye}");
+        assert_eq!(goodbye["resume"], true, "{goodbye}");
+        assert_eq!(device.closed().await, Some(4011));
+    }
+    assert_eq!(server.ended().await, Some(70));
+    eventually("the agent is gone", async || !crate::support::is_running(agent)).await;
+    let log = home.log();
+    assert!(log.contains("TANDEM_TEST_FAULT IS SET") && log.contains("the journal is in doubt"), "{log}");
+
+    fs::remove_file(&orders).unwrap();
+    let server = home.serve().await;
+    let events = server.events(&session).await;
+    let is_in_doubt = |event: &Value| event["data"]["content"] == "in doubt";
+    assert_eq!(events.iter().any(is_in_doubt), is_kept, "{events:#?}");
+    let laptop = server.device("laptop").await;
+    laptop.subscribe(&session, 0).await;
+    laptop.submit(&session, "and now").await;
+    let is_answer = |event: &Value| {
+        event["kind"] == "turn_ended"
+            && event["data"]["text"].as_str().is_some_and(|text| text.contains("and now"))
+    };
+    laptop.event(&session, "an answer", is_answer).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_commit_in_doubt_that_was_lost_ends_the_server_and_the_next_start_does_not_have_it() {
+    doubt("commit-lost 1", false).await;
+}
+
+#[tokio::test]
+async fn a_commit_in_doubt_that_was_kept_ends_the_server_and_the_next_start_has_it() {
+    doubt("commit-kept 1", true).await;
+}
+
