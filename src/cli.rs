@@ -74,7 +74,7 @@ pub enum Command {
 
     /// See whether everything the server needs is there, and what to do if not
     #[command(
-        after_help = "Example:\n  tandem doctor --port 8080\n\nExits with 1 when something must be put right."
+        after_help = "Example:\n  tandem doctor --port 8080\n  tandem doctor --check\n\nExits with 1 when something must be put right."
     )]
     Doctor(doctor::DoctorArgs),
 

@@ -4,6 +4,7 @@
 //! it is on disk ends all writing until the next start; `writer.rs` says why.
 
 mod ballast;
+mod check;
 mod checkpoint;
 mod database;
 mod faults;
@@ -43,6 +44,7 @@ use space::Space;
 use writer::Writer;
 use writer_thread::WriterThread;
 
+pub use check::{Findings, Problem, check};
 pub use faults::{Failure, Faults, Moment};
 pub use open_error::OpenError;
 pub use request::TokenRow;

@@ -110,3 +110,30 @@ async fn a_commit_in_doubt_that_was_kept_ends_the_server_and_the_next_start_has_
     doubt("commit-kept 1", true).await;
 }
 
+#[tokio::test]
+async fn a_check_beside_a_running_server_finds_what_was_tampered_with() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let phone = server.device("phone").await;
+    phone.subscribe(&session, 0).await;
+    phone.submit(&session, "/burst 50").await;
+    phone.kind(&session, "turn_ended", 1).await;
+    let whole = home.run(&["doctor", "--check"]).await;
+    assert_eq!(whole.status.code(), Some(0), "{}", text(&whole.stdout));
+    assert!(text(&whole.stdout).ends_with("All of it is whole.\n"), "{}", text(&whole.stdout));
+    server.stop().await;
+
+    let database = rusqlite::Connection::open(home.data().join("tandem.db")).unwrap();
+    let forge = "UPDATE event SET data = replace(data, 'burst', 'blast') WHERE kind = 'message_accepted'";
+    assert_eq!(database.execute(forge, []).unwrap(), 1);
+    drop(database);
+    let found = home.run(&["doctor", "--check", "--json"]).await;
+    assert_eq!(found.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!((&report["ok"], &report["sessions"]), (&json!(false), &json!(1)), "{report}");
+    let problem = &report["problems"][0];
+    assert_eq!(problem["session"], *session, "{report}");
+    assert_eq!(problem["problem"], "it is not what was written: the chain breaks", "{report}");
+}
+

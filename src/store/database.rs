@@ -110,7 +110,7 @@ fn check_if_small(connection: &Connection, folder: &Folder) -> Result<(), OpenEr
 }
 
 /// Reads every page and says what is wrong with the first that is damaged; its contents are not looked at.
-fn first_damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
+pub(super) fn first_damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok((found != "ok").then(|| found.replace('\n', " ")))
 }
@@ -160,7 +160,7 @@ fn epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
 }
 
 /// Says what could not be done, and tells a damaged database from one that is only out of reach.
-fn failed(
+pub(super) fn failed(
     operation: &'static str,
     folder: &Path,
 ) -> impl FnOnce(rusqlite::Error) -> OpenError + use<> {
