@@ -1,8 +1,10 @@
 //! The command line: what can be asked for, and which module answers it.
 
 pub mod attach;
+pub mod backup;
 pub mod config;
 pub mod doctor;
+pub mod restore;
 pub mod send;
 pub mod serve;
 pub mod sessions;
@@ -78,6 +80,16 @@ pub enum Command {
     )]
     Doctor(doctor::DoctorArgs),
 
+    /// Copy all conversations into one file, also while the server runs
+    #[command(after_help = "Example:\n  tandem backup ~/tandem-$(date +%F).db")]
+    Backup(backup::BackupArgs),
+
+    /// Bring a backup back; the server must be stopped
+    #[command(
+        after_help = "Example:\n  tandem restore ~/tandem-2026-01-31.db\n\nThe database that is there is moved aside, never deleted."
+    )]
+    Restore(restore::RestoreArgs),
+
     /// Print the settings in force and where each came from
     #[command(after_help = "Example:\n  tandem config > tandem.toml")]
     Config(config::ConfigArgs),
@@ -130,6 +142,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sessions(args) => sessions::run(settings.load()?, args).await?,
         Command::Send(args) => send::run(settings.load()?, args).await?,
         Command::Attach(args) => attach::run(settings.load()?, args).await?,
+        Command::Backup(args) => backup::run(&settings.load()?, &args)?,
+        Command::Restore(args) => restore::run(&settings.load()?, &args)?,
         Command::Doctor(args) => return doctor::run(settings.load(), &args).await,
         Command::Config(args) => config::run(&settings.load()?, &args)?,
     }

@@ -3,6 +3,7 @@
 //! What is acknowledged was synced (WAL, `synchronous=FULL`). A commit that failed in a way that leaves it open whether
 //! it is on disk ends all writing until the next start; `writer.rs` says why.
 
+mod backup;
 mod ballast;
 mod check;
 mod checkpoint;
@@ -44,6 +45,7 @@ use space::Space;
 use writer::Writer;
 use writer_thread::WriterThread;
 
+pub use backup::{Contents, CopyError, Restored, back_up, restore};
 pub use check::{Findings, Problem, check};
 pub use faults::{Failure, Faults, Moment};
 pub use open_error::OpenError;

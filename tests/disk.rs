@@ -137,3 +137,60 @@ async fn a_check_beside_a_running_server_finds_what_was_tampered_with() {
     assert_eq!(problem["problem"], "it is not what was written: the chain breaks", "{report}");
 }
 
+#[tokio::test]
+async fn a_backup_of_a_running_server_comes_back_as_another_history() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let phone = server.device("phone").await;
+    let epoch = phone.subscribe(&session, 0).await["epoch"].clone();
+    phone.submit(&session, "/burst 20").await;
+    phone.kind(&session, "turn_ended", 1).await;
+    phone.submit(&session, "/slow 20 10").await;
+    phone.kind(&session, "turn_started", 2).await;
+    let file = home.path().join("copy.db");
+    let file = file.to_str().unwrap();
+    let backup = home.run(&["backup", file]).await;
+    assert!(backup.status.success(), "{}", text(&backup.stderr));
+    let told = text(&backup.stdout);
+    let words: Vec<&str> = told.split_whitespace().collect();
+    assert_eq!(words[1..5], ["1", "conversation", "with", words[4]], "{told}");
+    let copied: usize = words[4].parse().expect("a number of events");
+    let again = home.run(&["backup", file]).await;
+    assert!(!again.status.success() && text(&again.stderr).contains("replaces nothing"));
+    phone.kind(&session, "turn_ended", 2).await;
+    phone.submit(&session, "after the backup").await;
+    phone.kind(&session, "turn_ended", 3).await;
+    let before = server.events(&session).await;
+    let refused = home.run(&["restore", file]).await;
+    assert!(text(&refused.stderr).contains("another Tandem server is using"), "{}", text(&refused.stderr));
+    server.stop().await;
+
+    let restored = home.run(&["restore", file]).await;
+    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    assert!(text(&restored.stdout).contains("is kept as"), "{}", text(&restored.stdout));
+    let server = home.serve().await;
+    let phone = server.device("phone").await;
+    let last = before.last().unwrap();
+    let resume = json!({
+        "type": "subscribe", "sessionId": session, "after": last["seq"], "epoch": epoch, "hash": last["hash"],
+    });
+    let answer = phone.ask(resume).await;
+    assert_eq!((&answer["type"], &answer["reset"]), (&json!("subscribed"), &json!(true)), "{answer}");
+    assert_ne!(answer["epoch"], epoch, "{answer}");
+    phone.submit(&session, "go on").await;
+    let is_answer = |event: &Value| {
+        event["kind"] == "turn_ended"
+            && event["data"]["text"].as_str().is_some_and(|text| text.contains("go on"))
+    };
+    phone.event(&session, "an answer", is_answer).await;
+    let events = phone.events(&session);
+    assert_eq!(events.first().map(|event| &event["seq"]), Some(&json!(1)), "from the beginning");
+    let seen: Vec<&Value> = events.iter().take(copied).map(|event| &event["hash"]).collect();
+    let held: Vec<&Value> = before.iter().take(copied).map(|event| &event["hash"]).collect();
+    assert_eq!(seen, held, "what the backup holds, and behind it another history");
+    assert!(!events.iter().any(|event| event["data"]["content"] == "after the backup"));
+    server.stop().await;
+    let whole = home.run(&["doctor", "--check"]).await;
+    assert!(whole.status.success(), "{}", text(&whole.stdout));
+}

@@ -149,6 +149,12 @@ fn migrate(connection: &mut Connection, folder: &Folder) -> Result<(), OpenError
     Ok(())
 }
 
+/// Whether this program knows the schema of a database that has one.
+pub(super) fn is_known(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(usize::try_from(version).is_ok_and(|version| (1..=MIGRATIONS.len()).contains(&version)))
+}
+
 fn epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
     connection.execute(
         "INSERT INTO meta (name, value) VALUES ('epoch', ?1) ON CONFLICT DO NOTHING",
