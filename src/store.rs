@@ -11,6 +11,7 @@ mod database;
 mod faults;
 mod folder;
 mod health;
+mod lost_tail;
 mod open_error;
 mod queries;
 mod queue;

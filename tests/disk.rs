@@ -194,3 +194,34 @@ async fn a_backup_of_a_running_server_comes_back_as_another_history() {
     let whole = home.run(&["doctor", "--check"]).await;
     assert!(whole.status.success(), "{}", text(&whole.stdout));
 }
+
+#[tokio::test]
+async fn a_device_that_has_seen_more_than_a_cut_log_holds_begins_again() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let phone = server.device("phone").await;
+    let epoch = phone.subscribe(&session, 0).await["epoch"].clone();
+    phone.submit(&session, "hello").await;
+    let last = phone.kind(&session, "turn_ended", 1).await;
+    server.kill().await;
+    let log = fs::OpenOptions::new().write(true).open(home.data().join("tandem.db-wal")).unwrap();
+    let bytes = log.metadata().unwrap().len();
+    log.set_len(bytes - bytes / 4).unwrap();
+
+    let server = home.serve().await;
+    let phone = server.device("phone").await;
+    let resume = json!({
+        "type": "subscribe", "sessionId": session, "after": last["seq"], "epoch": epoch, "hash": last["hash"],
+    });
+    assert_eq!(phone.ask(resume).await["reset"], true);
+    phone.submit(&session, "go on").await;
+    let is_answer = |event: &Value| {
+        event["kind"] == "turn_ended"
+            && event["data"]["text"].as_str().is_some_and(|text| text.contains("go on"))
+    };
+    phone.event(&session, "an answer", is_answer).await;
+    server.stop().await;
+    let whole = home.run(&["doctor", "--check"]).await;
+    assert!(whole.status.success(), "{}", text(&whole.stdout));
+}

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tandem_actors::ids::Epoch;
 
 use super::folder::{self, Folder};
+use super::lost_tail;
 use super::open_error::OpenError;
 
 /// The first release without the WAL-reset bug, as `sqlite3_libversion_number` counts.
@@ -52,8 +54,11 @@ pub(super) fn open_writer(folder: &Folder) -> Result<(Connection, Epoch), OpenEr
         return Err(OpenError::OldLibrary { found: rusqlite::version() });
     }
     let mut connection = open(folder.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // Before anything is set: on a damaged database, nothing is written.
+    // Before anything is set: on a damaged database, nothing is written, and closing it leaves the log where it is.
+    keep_log_at_close(&connection, true).map_err(failed("keep the log", folder.path()))?;
     check_if_small(&connection, folder)?;
+    check_log(&connection, folder)?;
+    keep_log_at_close(&connection, false).map_err(failed("release the log", folder.path()))?;
     set_up(&connection, folder.path(), WRITER_SETTINGS)?;
     migrate(&mut connection, folder)?;
     let epoch = epoch(&connection).map_err(failed("read the epoch", folder.path()))?;
@@ -98,12 +103,33 @@ fn set_up(
     Ok(())
 }
 
+/// Whether closing the last connection leaves the log as it is, instead of copying and removing it.
+pub(super) fn keep_log_at_close(connection: &Connection, is_kept: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_kept)?;
+    Ok(())
+}
+
 fn check_if_small(connection: &Connection, folder: &Folder) -> Result<(), OpenError> {
     let bytes = folder.database().metadata().map_or(0, |file| file.len());
     if bytes > CHECK_AT_START_BYTES {
         return Ok(());
     }
     match first_damage(connection).map_err(failed("check the database", folder.path()))? {
+        None => Ok(()),
+        Some(what) => Err(OpenError::Damaged { database: folder.database(), what }),
+    }
+}
+
+/// Whether SQLite has read all of the log that it should have.
+fn check_log(connection: &Connection, folder: &Folder) -> Result<(), OpenError> {
+    // Reading anything makes it read the log.
+    let read: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)))
+        .map_err(failed("read the log", folder.path()))?;
+    let lost = lost_tail::look(&folder.wal(), u64::try_from(read).unwrap_or(0))
+        .map_err(|cause| OpenError::Folder { operation: "read", path: folder.wal(), cause })?;
+    match lost {
         None => Ok(()),
         Some(what) => Err(OpenError::Damaged { database: folder.database(), what }),
     }

@@ -57,9 +57,9 @@ pub enum OpenError {
     },
     /// What is there is no whole database. It was only read.
     #[error(
-        "the database {database} is damaged ({what}); nothing was changed. Copy its folder, then bring back a backup \
-         with `tandem restore FILE`; `tandem doctor --check` shows what can still be read, and a start without the file \
-         and those beside it begins anew"
+        "the database {database} is damaged ({what}); nothing was changed. Bring back a backup with `tandem restore FILE`, \
+         which keeps what is there; `tandem doctor --check` shows what can still be read, and `tandem backup FILE` saves it \
+         if it is whole in itself"
     )]
     Damaged {
         /// Which file.

@@ -9,12 +9,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use tandem_actors::ids::{SessionId, Term};
 use tandem_actors::journal::{Append, Claim, JournalError};
 
 use super::checkpoint::Wal;
+use super::database;
 use super::faults::{Faults, Moment};
 use super::health::Health;
 use super::queue::{Receiver, Taken};
@@ -290,7 +290,7 @@ impl Writer {
     fn doubt(&mut self, reason: String) -> JournalError {
         tracing::error!(reason, "the journal writes nothing any more");
         // The log is left for the next start to read, as it is.
-        if let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        if let Err(error) = database::keep_log_at_close(&self.connection, true) {
             tracing::warn!(%error, "the log may be cut at the end");
         }
         self.health.set(Some(lost(&reason)));
