@@ -56,7 +56,7 @@ struct Order {
 }
 
 impl Faults {
-    /// None, unless [`VARIABLE`] is set.
+    /// None, unless `TANDEM_TEST_FAULT` names a file; the log then says so loudly.
     #[must_use]
     pub fn of_environment() -> Self {
         let Some(path) = std::env::var_os(VARIABLE).map(PathBuf::from) else {
