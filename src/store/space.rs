@@ -45,6 +45,7 @@ pub(super) struct Space {
     faults: Faults,
     health: Health,
     is_full: bool,
+    is_ballast_refused: bool,
     looked: Instant,
 }
 
@@ -53,8 +54,15 @@ impl Space {
     pub(super) fn of(folder: &Folder, faults: Faults, health: Health) -> Self {
         let ballast = Ballast::of(folder);
         let path = folder.path().to_owned();
-        let mut space =
-            Self { folder: path, ballast, faults, health, is_full: false, looked: Instant::now() };
+        let mut space = Self {
+            folder: path,
+            ballast,
+            faults,
+            health,
+            is_full: false,
+            is_ballast_refused: false,
+            looked: Instant::now(),
+        };
         if space.free_bytes().is_some_and(|free| free < START_NEEDS_BYTES) && space.ballast.drop_it() {
             tracing::warn!("the disk is almost full: the ballast is given up for this start");
         }
@@ -71,19 +79,16 @@ impl Space {
     /// Measures, and moves between the states of the drawing above.
     pub(super) fn look(&mut self) {
         self.looked = Instant::now();
-        let Some(free) = self.free_bytes() else { return };
-        if self.is_full && free >= LEAVE_FULL_ABOVE_BYTES {
+        let free = self.free_bytes();
+        // Where the system does not say, or counts what this user may not have, the ballast is the measure.
+        let has_room = free.is_none_or(|free| free >= LEAVE_FULL_ABOVE_BYTES) && self.has_ballast();
+        if self.is_full && has_room {
             self.is_full = false;
-            tracing::info!(free_mib = free >> 20, "there is space on the disk again; everything is taken");
+            tracing::info!(free, "there is space on the disk again; everything is taken");
         }
-        if !self.is_full
-            && free >= LEAVE_FULL_ABOVE_BYTES
-            && !self.ballast.is_there()
-            && let Err(error) = self.ballast.make()
-        {
-            tracing::warn!(%error, "the ballast cannot be made; a full disk will leave no way out");
+        if let Some(free) = free {
+            self.warn(free);
         }
-        self.warn(free);
     }
 
     /// A write found the disk full: makes what room can be made, and says whether that was any.
@@ -109,6 +114,18 @@ impl Space {
     /// What to tell while the disk is full.
     pub(super) fn trouble(&self) -> Option<String> {
         self.is_full.then(|| "the disk is full; nothing new is begun until there is space".to_owned())
+    }
+
+    /// Makes the ballast if need be, and says once if that cannot be done.
+    fn has_ballast(&mut self) -> bool {
+        let made = self.ballast.make();
+        if let Err(error) = &made
+            && !self.is_ballast_refused
+        {
+            tracing::warn!(%error, "the ballast cannot be made; a full disk will leave no way out");
+        }
+        self.is_ballast_refused = made.is_err();
+        made.is_ok()
     }
 
     fn warn(&self, free: u64) {
