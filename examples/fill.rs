@@ -11,13 +11,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use serde_json::json;
 use serde_json::value::RawValue;
 use tandem::store::SqliteJournal;
-use tandem_actors::clock::{Clock as _, SystemClock};
+use tandem_actors::clock::Timestamp;
 use tandem_actors::event::{Event, Record};
 use tandem_actors::ids::SessionId;
 use tandem_actors::journal::{Append, Journal as _};
-use tandem_actors::session::{Status, Summary};
 use tokio::task::JoinSet;
 
 /// Sessions that are written at a time: enough to fill every group commit.
@@ -54,7 +54,7 @@ async fn main() -> Result<()> {
 async fn write(journal: Arc<SqliteJournal>, events: usize, bytes: usize) -> Result<()> {
     let session = SessionId::random();
     let claim = journal.claim(session).await?;
-    let now = SystemClock.now();
+    let now = Timestamp::from_millis(1_790_000_000_000);
     let line = format!(r#"{{"type":"assistant","text":"{}"}}"#, "x".repeat(bytes));
     let message: Arc<RawValue> = RawValue::from_string(line)?.into();
     let created = Event::SessionCreated {
@@ -72,24 +72,23 @@ async fn write(journal: Arc<SqliteJournal>, events: usize, bytes: usize) -> Resu
         previous = (record.seq, record.hash);
         records.push(record);
     }
-    let summary = Summary {
-        session_id: session,
-        project_path: "/project".to_owned(),
-        title: Some("a conversation of usual length".to_owned()),
-        status: Status::Idle,
-        head: previous.0,
-        created_at: now,
-        last_activity_at: now,
-        expires_at: now,
-        turns: 1,
-        messages: 1,
-        queued: 0,
-        approvals: 0,
-        cost_usd: 0.25,
-        devices: vec!["phone".parse()?, "laptop".parse()?],
-        pid: None,
-    };
-    let summary = serde_json::to_string(&summary)?.into();
+    let summary = json!({
+        "sessionId": session,
+        "projectPath": "/project",
+        "title": "a conversation of usual length",
+        "status": "idle",
+        "head": previous.0,
+        "createdAt": now,
+        "lastActivityAt": now,
+        "expiresAt": now,
+        "turns": 1,
+        "messages": 1,
+        "queued": 0,
+        "approvals": 0,
+        "costUsd": 0.25,
+        "devices": ["phone", "laptop"],
+    });
+    let summary = summary.to_string().into();
     journal.append(Append { session, term: claim.term, records, transcript: Vec::new(), summary }).await?;
     Ok(())
 }
