@@ -43,6 +43,7 @@ fn summary(last_activity: i64, status: Status) -> Summary {
         cost_usd: 0.0,
         devices: Vec::new(),
         pid: None,
+        is_warned: false,
     }
 }
 

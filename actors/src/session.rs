@@ -15,6 +15,7 @@ mod decide;
 mod holdback;
 mod ladder;
 mod ledger;
+mod lifetime;
 mod live;
 mod load;
 mod messages;
@@ -27,6 +28,8 @@ pub use decide::{MAX_QUEUED, Policy, check_settings};
 pub use holdback::{HOLD_FOR, MAX_HELD};
 pub use ladder::RUNG;
 pub use ledger::Ledger;
-pub use messages::{Answer, Ask, Command, DeviceCard, Reply, Retire, Submit, Verdict};
+pub use messages::{
+    Answer, Ask, Command, DeviceCard, Hibernate, Measured, Reply, Rest, Retire, Submit, Verdict,
+};
 pub use state::State;
 pub use view::{AgentState, AgentView, DeviceView, QueuedView, Status, Summary, TurnView, View};

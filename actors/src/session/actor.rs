@@ -16,8 +16,8 @@ use super::decide::{Policy, out_of_order};
 use super::holdback::HoldBack;
 use super::live::Phase;
 use super::load::load;
-use super::messages::{Answer, Ask, Heard, Reply, Retire};
-use super::react::recover;
+use super::messages::{Answer, Ask, Heard, Hibernate, Measured, Reply, Rest, Retire};
+use super::react::{recover, wants_agent};
 use crate::agent::Launcher;
 use crate::clock::{Clock, Timestamp};
 use crate::down::DownGuard;
@@ -25,7 +25,7 @@ use crate::event::{Event, StopReason};
 use crate::ids::SessionId;
 use crate::journal::{Append, Journal, JournalError};
 use crate::refusal::{Code, Refusal};
-use crate::registry::Board;
+use crate::registry::{Board, Slots};
 use crate::room::{Room, Signal};
 
 use agency::Agency;
@@ -54,6 +54,8 @@ pub struct Surroundings {
     pub board: Arc<Board>,
     /// What the configuration says.
     pub policy: Policy,
+    /// Places for agents.
+    pub slots: Slots,
     /// How long an agent may take to finish when the server stops.
     pub grace: Duration,
 }
@@ -283,10 +285,8 @@ impl Session {
         let Flight { batch, mark: _, answers, heard, created } = flight;
         self.is_recovered = true;
         self.room.tail().append(&batch.records);
-        if let Some(core) = &self.core
-            && !batch.records.is_empty()
-        {
-            self.around.board.post(core.summary());
+        if !batch.records.is_empty() {
+            self.post_summary();
         }
         if let Some(created) = created {
             let _ = created.send(Ok(Answer::Done));
@@ -303,6 +303,12 @@ impl Session {
         self.tend_agent(context);
         self.tell_growth(context);
         self.leave_if_done(context);
+    }
+
+    fn post_summary(&self) {
+        if let Some(core) = &self.core {
+            self.around.board.post(core.summary());
+        }
     }
 
     /// Nothing was stored: commands are refused, what the agent said is kept and tried again.
@@ -381,9 +387,15 @@ impl Session {
     }
 
     fn leave_if_done(&mut self, context: &mut Context<Self>) {
-        let is_quiet = self.in_flight.is_none() && self.inbox.is_empty();
-        let has_agent = self.core.as_ref().is_some_and(|core| core.live.agent != Phase::None);
-        if self.is_retiring && is_quiet && !has_agent {
+        if !self.is_retiring || self.in_flight.is_some() {
+            return;
+        }
+        if self.core.as_ref().is_some_and(|core| core.live.has_process() && core.live.stopping.is_none()) {
+            self.stop_agent(StopReason::Shutdown);
+        }
+        let is_quiet = self.inbox.is_empty();
+        let has_agent = self.core.as_ref().is_some_and(|core| core.live.has_process());
+        if is_quiet && !has_agent {
             context.stop();
         }
     }
@@ -434,9 +446,40 @@ impl Handler<Retire> for Session {
 
     fn handle(&mut self, _retire: Retire, context: &mut Context<Self>) {
         self.is_retiring = true;
-        self.stop_agent(StopReason::Shutdown);
         self.pump(context);
         self.leave_if_done(context);
+    }
+}
+
+impl Handler<Hibernate> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _hibernate: Hibernate, _context: &mut Context<Self>) {
+        self.hibernate(StopReason::Evicted);
+    }
+}
+
+impl Handler<Measured> for Session {
+    type Result = ();
+
+    fn handle(&mut self, measured: Measured, _context: &mut Context<Self>) {
+        self.measured(measured.bytes);
+    }
+}
+
+impl Handler<Rest> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _rest: Rest, context: &mut Context<Self>) {
+        let is_quiet = self.in_flight.is_none() && self.inbox.is_empty() && self.room.is_empty();
+        let has_work = self.core.as_ref().is_none_or(|core| {
+            core.live.agent != Phase::None
+                || wants_agent(&core.state, &core.live)
+                || !core.state.queue.is_empty()
+        });
+        if is_quiet && !has_work && self.held.next_deadline().is_none() {
+            context.stop();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::ledger::Ledger;
+use super::lifetime::{due, revive};
 use super::messages::{Command, DeviceCard, Submit, Verdict};
 use super::state::State;
 use crate::agent::Decision as Permission;
@@ -31,8 +32,14 @@ pub struct Policy {
     pub dedup_window: TimeDelta,
     /// How long a session lives after the last activity.
     pub timeout: TimeDelta,
+    /// How long before it expires a session is warned; zero for never.
+    pub warn_before: TimeDelta,
     /// How long an agent may be silent in a turn, while no tool of it runs and nobody is asked.
     pub hang_after: Duration,
+    /// How long an agent may be without work before it is stopped and the conversation kept.
+    pub idle_after: Duration,
+    /// What an agent and everything that it started may take, in bytes.
+    pub max_memory_bytes: u64,
 }
 
 /// What a command leads to.
@@ -86,6 +93,8 @@ pub enum Effect {
     SetModel(String),
     /// Ask for other permissions.
     SetPermissionMode(String),
+    /// Have the agent tell what it was about, when no message of a person waits.
+    Recap,
     /// End the process.
     StopAgent(StopReason),
 }
@@ -125,14 +134,9 @@ pub fn decide(
         Command::Change { title, model, permission_mode } => decide_change(title, model, permission_mode),
         Command::Link(card) => done(link(state, card)),
         Command::Unlink { device } => decide_unlink(state, device),
-        Command::KeepAlive => {
-            let expires_at = state.expires_at(policy.timeout).max(now.plus(policy.timeout));
-            Decision::Do {
-                events: vec![Event::SessionExtended { expires_at }],
-                effects: Vec::new(),
-                answer: Told::Extended { expires_at },
-            }
-        }
+        Command::KeepAlive => decide_keep_alive(state, now, policy),
+        Command::Recap => decide_recap(state, now, policy),
+        Command::Tend => decide_tend(state, now, policy),
         Command::Close => decide_close(state, by),
         Command::Attach { device, .. } => {
             let events = if state.is_closed { Vec::new() } else { link(state, device) };
@@ -204,10 +208,12 @@ fn decide_submit(
         device_seq: submit.device_seq,
     };
     let interrupts = submit.mode == SubmitMode::Now && state.turn.is_some();
+    let mut events: Vec<Event> = revive(state, now, policy).into_iter().collect();
+    events.push(accepted);
     Decision::Do {
-        events: vec![accepted],
+        answer: Told::Accepted { message_id, seq: state.head + events.len() as Seq, duplicate: false },
         effects: interrupts.then(|| Effect::Interrupt { by: by.clone() }).into_iter().collect(),
-        answer: Told::Accepted { message_id, seq: state.head + 1, duplicate: false },
+        events,
     }
 }
 
@@ -423,6 +429,40 @@ fn decide_unlink(state: &State, device: &DeviceId) -> Decision {
         return refuse(Code::DeviceNotFound, "This device is not linked to this session.");
     }
     done(vec![Event::DeviceUnlinked { device_id: device.clone(), reason: "unlinked".to_owned() }])
+}
+
+fn decide_keep_alive(state: &State, now: Timestamp, policy: &Policy) -> Decision {
+    let expires_at = state.expires_at(policy.timeout).max(now.plus(policy.timeout));
+    let event = revive(state, now, policy).unwrap_or(Event::SessionExtended { expires_at });
+    Decision::Do { events: vec![event], effects: Vec::new(), answer: Told::Extended { expires_at } }
+}
+
+/// A recap keeps the session alive and is wanted of the agent; it runs when no message of a person does.
+fn decide_recap(state: &State, now: Timestamp, policy: &Policy) -> Decision {
+    if !state.has_spoken {
+        return refuse(
+            Code::BadRequest,
+            "There is nothing to recap yet: nobody has said anything in this session.",
+        );
+    }
+    match decide_keep_alive(state, now, policy) {
+        Decision::Do { events, mut effects, answer } => {
+            effects.push(Effect::Recap);
+            Decision::Do { events, effects, answer }
+        }
+        other => other,
+    }
+}
+
+fn decide_tend(state: &State, now: Timestamp, policy: &Policy) -> Decision {
+    let due = due(state, now, policy);
+    let expires = matches!(due, Some(Event::SessionExpired { .. }));
+    let stop = expires.then_some(Effect::StopAgent(StopReason::Expired));
+    Decision::Do {
+        events: due.into_iter().collect(),
+        effects: stop.into_iter().collect(),
+        answer: Told::Done,
+    }
 }
 
 fn decide_close(state: &State, by: &By) -> Decision {

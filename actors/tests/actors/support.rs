@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tandem_actors::agent::gauge::{Gauge, Load};
 use tandem_actors::agent::{
     AgentHandle, AgentInput, AgentOutput, Exit, ExitCause, Launch, Launcher, Stop, TurnResult,
 };
@@ -16,7 +17,7 @@ use tandem_actors::hub::Hub;
 use tandem_actors::ids::{MessageId, Seq, SessionId, UserId};
 use tandem_actors::journal::{Journal, MemoryJournal};
 use tandem_actors::refusal::Refusal;
-use tandem_actors::registry::Create;
+use tandem_actors::registry::{Create, Limits};
 use tandem_actors::session::{Answer, Command, Policy, Submit, View};
 use tandem_actors::system::{Parts, System};
 use tokio::sync::mpsc;
@@ -31,7 +32,18 @@ pub struct House {
     pub journal: MemoryJournal,
     pub agents: Agents,
     pub clock: ManualClock,
+    pub loads: Loads,
     folder: tempfile::TempDir,
+}
+
+/// What is measured, as the test wants it.
+#[derive(Clone, Default)]
+pub struct Loads(pub Arc<Mutex<Load>>);
+
+impl Gauge for Loads {
+    fn measure(&self, _agents: &[(SessionId, u32)]) -> Load {
+        self.0.lock().unwrap().clone()
+    }
 }
 
 /// Agents that were launched and wait to be played.
@@ -88,6 +100,12 @@ impl House {
 
     /// A house on a journal that knows something already: a restart of the server.
     pub async fn open_on(journal: MemoryJournal) -> Self {
+        Self::open_with(journal, 100).await
+    }
+
+    /// A house with so many places for agents.
+    pub async fn open_with(journal: MemoryJournal, slots: usize) -> Self {
+        let loads = Loads::default();
         let (launched, played) = mpsc::unbounded_channel();
         let clock = ManualClock::at(start_of_time());
         let folder = tempfile::tempdir().unwrap();
@@ -102,8 +120,14 @@ impl House {
             policy: Policy {
                 dedup_window: TimeDelta::seconds(10),
                 timeout: TimeDelta::hours(24),
+                warn_before: TimeDelta::hours(4),
                 hang_after: Duration::from_secs(600),
+                idle_after: Duration::from_secs(1_800),
+                max_memory_bytes: 500 << 20,
             },
+            max_agents: slots,
+            gauge: Arc::new(loads.clone()),
+            limits: Limits { max_total_memory_bytes: 2 << 30, max_cpu_percent: 80.0 },
             grace: Duration::from_secs(1),
             allowed_roots: vec![folder.path().to_owned(), "/".into()],
             threads: 0,
@@ -116,6 +140,7 @@ impl House {
             journal,
             agents: Agents { launched: Arc::new(Mutex::new(played)) },
             clock,
+            loads,
             folder,
         }
     }
@@ -146,6 +171,18 @@ impl House {
 
     pub async fn view(&self, session: SessionId) -> Arc<View> {
         self.hub.look(session, by("desk")).await.unwrap()
+    }
+
+    /// Lets time pass, for clocks and for timers, in steps that every timer notices. Needs a paused clock.
+    pub async fn pass(&self, span: TimeDelta) {
+        let step = if span > TimeDelta::hours(2) { TimeDelta::minutes(5) } else { TimeDelta::seconds(30) };
+        let mut left = span;
+        while left > TimeDelta::zero() {
+            let now = left.min(step);
+            self.clock.advance(now);
+            tokio::time::sleep(now.to_std().unwrap()).await;
+            left -= now;
+        }
     }
 
     /// Every event so far, as `kind` of each.
