@@ -3,6 +3,7 @@
 pub mod agent_probe;
 pub mod auth;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod store;
 pub mod telemetry;
