@@ -134,7 +134,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(settings.load()?, args).await?,
         Command::Token(args) => token::run(&settings.load()?, &args)?,
         Command::Sessions(args) => sessions::run(settings.load()?, args).await?,
-        Command::Send(args) => send::run(settings.load()?, args).await?,
+        Command::Send(args) => return send::run(settings.load()?, args).await,
         Command::Attach(args) => attach::run(settings.load()?, args).await?,
         Command::Doctor(args) => return doctor::run(settings.load(), &args).await,
         Command::Config(args) => config::run(&settings.load()?, &args)?,
