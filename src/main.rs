@@ -6,10 +6,7 @@ use tandem::cli::{self, Invocation};
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
-        Invocation::Simulator(_args) => {
-            eprintln!("tandem: the simulator is not wired yet");
-            ExitCode::FAILURE
-        }
+        Invocation::Simulator(arguments) => tandem::simulator::run(arguments),
         Invocation::Command(command_line) => cli::run(*command_line),
     }
 }

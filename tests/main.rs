@@ -1,5 +1,10 @@
 //! All integration tests in one program.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-// The attribute is always true here; it tells clippy that helpers may unwrap as tests do.
-#[cfg(test)]
+mod agent_process;
 mod command_line;
+mod conformance;
+mod conversation;
+mod http_api;
+mod support;
+mod websocket;

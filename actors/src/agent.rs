@@ -4,6 +4,13 @@
 //! tests hand in a script. The session never sees a line of stream-json, only [`AgentInput`] and [`AgentOutput`];
 //! `agent/stream_json.rs` translates, without any I/O.
 
+pub mod lines;
+#[cfg(unix)]
+pub mod process;
+pub mod stream_json;
+#[cfg(unix)]
+pub mod tree;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +34,7 @@ pub const OUTPUT_BATCHES: usize = 2;
 /// About how much output one batch holds; a single line may be larger.
 pub const MAX_BATCH_BYTES: usize = 256 * 1024;
 
-/// The longest line that is taken from an agent; a longer one is dropped and reported as [`AgentOutput::Garbage`].
+/// The longest line that is taken from an agent, unless configured otherwise; a longer one is dropped and reported as [`AgentOutput::Garbage`].
 pub const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;
 
 /// How many inputs wait for the agent to read them. One turn runs at a time, so this is approvals and controls.
@@ -79,9 +86,11 @@ pub struct AgentHandle {
     pub stop: mpsc::Sender<Stop>,
 }
 
-/// How an agent is asked to end. Each is final: whatever does not end in its time is killed with its whole tree.
+/// How an agent is asked to end. All but a nudge are final: whatever does not end in its time is killed with its whole tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
+    /// SIGINT to the process alone: end what you do. It may go on afterwards, or end itself.
+    Nudge,
     /// Close its input and let it finish what it does.
     Finish {
         /// How long it may take.
@@ -145,6 +154,10 @@ pub enum AgentOutput {
     },
     /// It has taken up a message.
     Started(MessageId),
+    /// It was given this message before and will not run it again: no `Started` and no `Result` follow.
+    ///
+    /// Said of a message that was sent twice, also to an earlier process whose turn was completed.
+    AlreadyKnown(MessageId),
     /// A line for everyone, verbatim.
     Message(Arc<RawValue>),
     /// The start of a turn; kept only when it says something new.
@@ -193,7 +206,8 @@ pub struct Init {
 pub struct TurnResult {
     /// The line, verbatim.
     pub line: Arc<RawValue>,
-    /// Which messages it answers; empty when the agent does not say.
+    /// Which messages it answers; empty for a turn that the agent began by itself, as it does when a command that
+    /// it runs in the background has ended. Such a result is nobody's and ends no message's turn.
     pub answers: Vec<Uuid>,
     /// Whether it is an error.
     pub is_error: bool,
@@ -203,7 +217,7 @@ pub struct TurnResult {
     pub text: Option<String>,
     /// Tokens, verbatim.
     pub usage: Option<Value>,
-    /// What the process has cost so far, in US dollars.
+    /// What the conversation has cost so far, in US dollars: `--resume` goes on counting, `/clear` begins at 0 again.
     pub total_cost_usd: Option<f64>,
 }
 

@@ -9,9 +9,11 @@
 //! `react` (the agent), `state` and `ledger` (the fold), `live` (what passes), `core` (a batch of it all).
 
 mod actor;
+mod backoff;
 mod core;
 mod decide;
 mod holdback;
+mod ladder;
 mod ledger;
 mod live;
 mod load;
@@ -23,6 +25,7 @@ mod view;
 pub use actor::{Origin, Session, Surroundings};
 pub use decide::{MAX_QUEUED, Policy, check_settings};
 pub use holdback::{HOLD_FOR, MAX_HELD};
+pub use ladder::RUNG;
 pub use ledger::Ledger;
 pub use messages::{Answer, Ask, Command, DeviceCard, Reply, Retire, Submit, Verdict};
 pub use state::State;

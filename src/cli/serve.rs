@@ -1,17 +1,143 @@
-//! `tandem serve`: runs the server until it is told to stop.
+//! `tandem serve`: puts the server together, runs it until it is told to stop, and takes it down in good order.
 
+mod agent;
+mod banner;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::TimeDelta;
 use clap::Args;
+use tandem_actors::clock::{Clock as _, SystemClock};
+use tandem_actors::ids::UserId;
+use tandem_actors::session::Policy;
+use tandem_actors::system::{Parts, System};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::Loaded;
+use crate::access::Access;
+use crate::auth::{OriginPolicy, TokenCheck, token_for_first_start};
+use crate::config::{Config, Loaded};
+use crate::server::Server;
+use crate::service::Settings;
+use crate::store::{SqliteJournal, TokenRow};
+use crate::ws::frame;
+
+use self::agent::Agent;
 
 /// Arguments of `serve`; what it can be told is in the settings.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ServeArgs {}
 
-/// Runs the server until a signal ends it.
+/// Threads on which sessions live. Their work is short, and the disk and the agents have threads of their own.
+const SESSION_THREADS: usize = 2;
+
+/// Runs the server until a signal ends it: the first asks it to stop in good order, the second ends it at once.
 ///
 /// # Errors
-/// When it cannot start.
-pub async fn run(_loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
-    anyhow::bail!("`serve` is not wired yet")
+/// When it cannot start; the error says what to do.
+pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
+    let config = &loaded.config;
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    let journal = Arc::new(SqliteJournal::open(&config.data.dir)?);
+    let access = access(config, &journal).await?;
+    let agent = Agent::find(&config.agent).await?;
+    let system = System::start(Parts {
+        journal: journal.clone(),
+        launcher: Arc::new(agent.launcher()?),
+        clock: Arc::new(SystemClock),
+        encoder: frame::encode,
+        policy: policy(config),
+        grace: Duration::from_secs(config.shutdown.grace_seconds),
+        allowed_roots: config.projects.allowed_roots.clone(),
+        threads: SESSION_THREADS,
+    })
+    .await
+    .context("the list of sessions cannot be read")?;
+    let server = Server::bind(settings(config, &agent), system.hub().clone(), access).with_context(|| {
+        format!("cannot listen at {}: is another Tandem running there? Try --port", config.server.address())
+    })?;
+    print!("{}", banner::banner(server.addr(), &agent, config));
+    let stopper = server.stopper();
+    let serving = actix_web::rt::spawn(server.run());
+
+    let name = signals.next().await;
+    tracing::info!(signal = name, "stopping in good order; once more to force it");
+    let forced = async {
+        signals.next().await;
+    };
+    let orderly = async {
+        stopper.stop().await;
+        system.stop().await;
+    };
+    tokio::select! {
+        () = orderly => {}
+        () = forced => {
+            tracing::warn!("stopped by force: what was not finished is recovered at the next start");
+            std::process::exit(130);
+        }
+    }
+    serving.await.context("the server's task ended early")?.context("the server failed")?;
+    drop(journal);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Who may come in: the token, made at first start, and the pages that may ask.
+async fn access(config: &Config, journal: &SqliteJournal) -> anyhow::Result<Access> {
+    let mut rows = journal.token_hashes().await.context("the tokens cannot be read")?;
+    if rows.is_empty() {
+        let token = token_for_first_start(&config.data.dir)?;
+        let row = TokenRow { hash: token.hash(), user_id: UserId::owner(), created_at: SystemClock.now() };
+        journal.add_token(row.clone()).await.context("the token cannot be kept")?;
+        rows.push(row);
+    }
+    let tokens = TokenCheck::new(rows.into_iter().map(|row| row.hash).collect());
+    let origins = OriginPolicy::new(config.server.bind, config.server.allowed_origins.clone());
+    Ok(Access {
+        is_token_valid: Arc::new(move |token| tokens.is_valid(token)),
+        is_origin_allowed: Arc::new(move |origin, host| origins.check(host, origin).is_ok()),
+    })
+}
+
+fn policy(config: &Config) -> Policy {
+    let seconds = |count: u64| TimeDelta::seconds(i64::try_from(count).unwrap_or(i64::MAX / 1_000));
+    Policy {
+        dedup_window: seconds(config.session.dedup_window_seconds),
+        timeout: seconds(config.session.timeout_hours.saturating_mul(3_600)),
+        hang_after: Duration::from_secs(config.agent.hang_seconds),
+    }
+}
+
+fn settings(config: &Config, agent: &Agent) -> Settings {
+    let warned_hours = config.session.timeout_hours.saturating_sub(config.session.warning_hours);
+    Settings {
+        bind: config.server.address(),
+        max_connections: config.server.max_connections,
+        heartbeat: Duration::from_secs(config.server.heartbeat_seconds),
+        warn_before: Duration::from_secs(warned_hours * 3_600),
+        max_agents: config.agent.max_concurrent,
+        max_memory_bytes: config.agent.max_total_memory_gb << 30,
+        agent: agent.facts(),
+        ..Settings::default()
+    }
+}
+
+/// The signals by which people and service managers stop a program.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
 }

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use bytes::Bytes;
+
 use super::Reply;
 use crate::ids::SessionId;
 use crate::room::Follow;
@@ -34,6 +36,10 @@ pub enum Outgoing {
         /// The answer.
         reply: Reply,
     },
+    /// Something that whoever carries the connection has encoded itself, for instance its greeting.
+    Ready(Bytes),
+    /// The same, and nothing comes behind it.
+    Last(Bytes),
     /// From here on, a session's events. A stream of the same session that is there already ends.
     Follow(Follow),
     /// No more of this session.
@@ -67,7 +73,9 @@ impl Outbox {
         if inner.is_closed {
             return Poll::Ready(None);
         }
-        inner.waker = Some(waker.clone());
+        if !inner.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            inner.waker = Some(waker.clone());
+        }
         Poll::Pending
     }
 

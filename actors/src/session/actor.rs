@@ -227,6 +227,7 @@ impl Session {
         now: Timestamp,
     ) {
         let Some(core) = &mut self.core else { return };
+        core.live.last_heard = Some(Instant::now());
         for output in &heard.outputs {
             core.stage_output(&mut flight.batch, output, now);
         }

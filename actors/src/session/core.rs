@@ -106,6 +106,9 @@ impl Core {
             Decision::Early { number, expected } => Staged::Early { number, expected },
             Decision::Do { events, effects, answer } => {
                 self.stage_events(batch, &events, now);
+                if is_a_persons_act(command) {
+                    self.live.unpark();
+                }
                 batch.effects.extend(effects);
                 Staged::Answer(Ok(match answer {
                     Told::Done => Answer::Done,
@@ -254,4 +257,9 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.transcript.is_empty()
     }
+}
+
+/// Whether somebody who does this wants an agent that failed to be tried again.
+fn is_a_persons_act(command: &Command) -> bool {
+    matches!(command, Command::Submit(_) | Command::Change { .. } | Command::KeepAlive)
 }

@@ -1,5 +1,7 @@
 //! What a command leads to: events and effects, or a refusal. Plain functions on plain data; nothing is touched.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -29,6 +31,8 @@ pub struct Policy {
     pub dedup_window: TimeDelta,
     /// How long a session lives after the last activity.
     pub timeout: TimeDelta,
+    /// How long an agent may be silent in a turn, while no tool of it runs and nobody is asked.
+    pub hang_after: Duration,
 }
 
 /// What a command leads to.

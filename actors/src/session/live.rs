@@ -1,7 +1,11 @@
 //! What a session knows that is true only while this process runs: its agent, and the answer as it grows.
 
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::ladder::Ladder;
 use super::view::{AgentState, AgentView};
 use crate::agent::Conversation;
 use crate::event::{By, StopReason};
@@ -22,10 +26,22 @@ pub struct Live {
     pub interrupt_when_started: bool,
     /// Why the agent is being ended, if by us.
     pub stopping: Option<StopReason>,
-    /// What the process had cost when the turn before ended.
-    pub cost_before: f64,
     /// The answer as it grows.
     pub answer: Answering,
+    /// How often agents failed without a healthy turn in between.
+    pub failures: u32,
+    /// Why no agent is started until a person does something.
+    pub parked: Option<String>,
+    /// Not to be started before.
+    pub start_not_before: Option<Instant>,
+    /// When the agent last said anything.
+    pub last_heard: Option<Instant>,
+    /// Tool calls that run.
+    pub open_tools: BTreeSet<String>,
+    /// How far it has gone with making the agent end its turn.
+    pub ladder: Option<Ladder>,
+    /// The agent is to be ended when its turn is over.
+    pub end_after_turn: Option<StopReason>,
     /// How the running or starting agent was told to find its conversation.
     pub conversation: Option<Conversation>,
     /// The message that this agent was last given and has not answered.
@@ -69,7 +85,8 @@ impl Live {
             Phase::Ready => AgentState::Ready,
             Phase::Stopping => AgentState::Stopping,
         };
-        AgentView { state, pid: self.pid, memory_bytes: None, version: self.version.clone() }
+        let problem = self.parked.clone();
+        AgentView { state, pid: self.pid, memory_bytes: None, version: self.version.clone(), problem }
     }
 
     /// Begins a turn.
@@ -77,6 +94,22 @@ impl Live {
         self.answer = Answering::default();
         self.interrupted_by = None;
         self.interrupt_when_started = false;
+        self.written = None;
+        self.ladder = None;
+        self.open_tools.clear();
+    }
+
+    /// Why the agent ends, if it is not by itself.
+    #[must_use]
+    pub fn why_it_ends(&self) -> Option<StopReason> {
+        self.stopping.or_else(|| self.ladder.map(|_| StopReason::Hung))
+    }
+
+    /// Takes note of a person's act: what was left alone is tried again.
+    pub fn unpark(&mut self) {
+        self.parked = None;
+        self.start_not_before = None;
+        self.failures = 0;
     }
 
     /// The agent is gone: only what survives it is kept.
@@ -84,6 +117,8 @@ impl Live {
         *self = Self {
             version: self.version.take(),
             conversation_next: self.conversation_next,
+            failures: self.failures,
+            parked: self.parked.take(),
             ..Self::default()
         };
     }

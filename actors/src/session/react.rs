@@ -1,5 +1,13 @@
 //! What the agent says, and what follows from it: events, effects, and changes of what is only live.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::backoff::{Next, after_failure, fatal_exit, fatal_result};
 use super::live::{Live, Phase, conversation_instead};
 use super::state::{State, Turn};
 use crate::agent::{AgentOutput, Conversation, Exit, ExitCause, Init, TurnResult};
@@ -14,10 +22,9 @@ pub fn react(state: &State, live: &mut Live, output: &AgentOutput, now: Timestam
     match output {
         AgentOutput::Ready { pid, version } => ready(live, *pid, version.as_ref()),
         AgentOutput::Started(message) => started(state, *message),
+        AgentOutput::AlreadyKnown(message) => already_known(state, live, *message, now),
         AgentOutput::Message(line) => {
-            if !live.answer.text.is_empty() && is_answer(line.get()) {
-                live.answer.finish_block();
-            }
+            take_note(live, line.get());
             vec![Event::AgentMessage { message: line.clone() }]
         }
         AgentOutput::Init(init) => described(state, live, init),
@@ -44,7 +51,8 @@ pub fn react(state: &State, live: &mut Live, output: &AgentOutput, now: Timestam
 /// agent which is gone and had not taken it up is dispatched again, with the same id.
 #[must_use]
 pub fn next_dispatch(state: &State, live: &Live) -> Option<Event> {
-    if live.agent != Phase::Ready || state.is_closed {
+    let is_leaving = live.parked.is_some() || live.end_after_turn.is_some();
+    if live.agent != Phase::Ready || is_leaving || state.is_closed {
         return None;
     }
     match &state.turn {
@@ -65,7 +73,7 @@ pub fn next_dispatch(state: &State, live: &Live) -> Option<Event> {
 #[must_use]
 pub fn wants_agent(state: &State, live: &Live) -> bool {
     let has_work = !state.queue.is_empty() || state.turn.is_some();
-    has_work && !state.is_closed && live.agent == Phase::None
+    has_work && !state.is_closed && live.agent == Phase::None && live.parked.is_none()
 }
 
 /// What must be journalled when a session is loaded that was not at rest: its agent is gone, whatever it did.
@@ -107,6 +115,17 @@ fn started(state: &State, message: MessageId) -> Vec<Event> {
     }
 }
 
+/// The agent was given this message before and does not run it again: its turn took place, unseen.
+fn already_known(state: &State, live: &mut Live, message: MessageId, now: Timestamp) -> Vec<Event> {
+    let Some(turn) = state.turn.as_ref().filter(|turn| turn.message.message == message) else {
+        return Vec::new();
+    };
+    live.begin_turn();
+    let error =
+        "The agent had answered this message before the server was interrupted; the answer was not kept.";
+    vec![ended(turn, Outcome::Lost, now, Some(error.to_owned()))]
+}
+
 fn described(state: &State, live: &mut Live, init: &Init) -> Vec<Event> {
     live.version = init.version.clone().or_else(|| live.version.take());
     if state.last_init.as_deref() == Some(&init.comparable) {
@@ -122,11 +141,7 @@ fn asked(state: &State, approval: &Approval) -> Vec<Event> {
 
 fn turn_over(state: &State, live: &mut Live, result: &TurnResult, now: Timestamp) -> Vec<Event> {
     let mut events = vec![Event::AgentMessage { message: result.line.clone() }];
-    let cost_usd = result.total_cost_usd.map(|total| {
-        let cost = if total >= live.cost_before { total - live.cost_before } else { total };
-        live.cost_before = total;
-        cost
-    });
+    let cost_usd = result.total_cost_usd.map(|total| state.cost_of_turn(total));
     let Some(turn) = state.turn.as_ref().filter(|turn| answers(result, turn)) else {
         return events;
     };
@@ -151,27 +166,33 @@ fn turn_over(state: &State, live: &mut Live, result: &TurnResult, now: Timestamp
         cost_usd,
         by: live.interrupted_by.take().filter(|_| outcome == Outcome::Interrupted),
     });
+    if let Some(advice) = fatal_result(result) {
+        live.parked = Some(advice.to_owned());
+        live.end_after_turn = Some(StopReason::Crashed);
+    } else if !result.is_error {
+        live.failures = 0;
+    }
     live.begin_turn();
-    live.written = None;
     events
 }
 
-/// Whether a result ends this turn: it names its message, or does not say which it answers.
+/// Whether a result ends this turn: it names its message. A result that names none ends a turn which the agent began
+/// by itself, for instance when a command in the background has finished (measured on 2.1.328).
 fn answers(result: &TurnResult, turn: &Turn) -> bool {
-    result.answers.is_empty() || result.answers.contains(&turn.message.message.uuid())
+    result.answers.contains(&turn.message.message.uuid())
 }
 
 fn gone(state: &State, live: &mut Live, exit: &Exit, now: Timestamp) -> Vec<Event> {
     if live.agent == Phase::None {
         return Vec::new();
     }
-    let was_stopping = live.stopping;
-    let conversation = live.conversation;
-    let had_tried_another = live.conversation_next.is_some();
+    let before = live.clone();
     live.forget_agent();
     let is_refused_conversation =
         matches!(exit.cause, ExitCause::ConversationExists | ExitCause::NoConversation);
-    if let (true, false, Some(refused)) = (is_refused_conversation, had_tried_another, conversation) {
+    if let (true, None, Some(refused)) =
+        (is_refused_conversation, before.conversation_next, before.conversation)
+    {
         live.conversation_next = Some(conversation_instead(refused));
         return Vec::new();
     }
@@ -180,42 +201,78 @@ fn gone(state: &State, live: &mut Live, exit: &Exit, now: Timestamp) -> Vec<Even
     for pending in &state.approvals {
         events.push(resolve(&pending.approval, pending.asked_at, Resolution::Lost, now));
     }
-    if !state.has_agent {
-        if was_stopping.is_none() {
-            events.extend(fail_next(state, exit, now));
-        }
-        return events;
+    let reason = before.why_it_ends().unwrap_or(StopReason::Crashed);
+    let was_asked = before.stopping.is_some();
+    let detail = if reason == StopReason::Crashed && !was_asked { count_failure(live, exit) } else { None };
+    // What was never ready has no turn but the one that waits for it, which it may still get.
+    if let Some(turn) = state.turn.as_ref().filter(|turn| state.has_agent || turn.started_at.is_some()) {
+        events.push(cut_off(turn, &before, exit, now));
+    } else if let Some(problem) = live.parked.as_ref().filter(|_| before.parked.is_none()) {
+        events.extend(fail_next(state, problem, now));
     }
-    if let Some(turn) = &state.turn {
-        let (outcome, error) = match was_stopping {
-            Some(StopReason::Closed) => (Outcome::Interrupted, "The session was closed.".to_owned()),
-            Some(StopReason::Shutdown) => (Outcome::Interrupted, "The server was stopped.".to_owned()),
-            Some(_) | None => {
-                (Outcome::Failed, format!("The agent ended in the middle of the turn ({}).", say(exit)))
-            }
-        };
-        events.push(ended(turn, outcome, now, Some(error)));
+    if state.has_agent || reason == StopReason::Crashed {
+        events.push(Event::AgentStopped { reason, exit_code: exit.code, detail });
     }
-    let reason = was_stopping.unwrap_or(StopReason::Crashed);
-    let detail = (reason == StopReason::Crashed).then(|| say(exit));
-    events.push(Event::AgentStopped { reason, exit_code: exit.code, detail });
     events
 }
 
-/// The agent cannot even be started: the message that needed it fails and says why; the next one tries again.
-fn fail_next(state: &State, exit: &Exit, now: Timestamp) -> Vec<Event> {
-    let error = match exit.cause {
-        ExitCause::NotFound => {
-            "There is no agent to run: install Claude Code, or set agent.command.".to_owned()
-        }
-        _ => format!("The agent could not be started ({}).", say(exit)),
-    };
-    if let Some(turn) = &state.turn {
-        return vec![ended(turn, Outcome::Failed, now, Some(error))];
+/// Counts a failure, decides when the next start is, and says so.
+fn count_failure(live: &mut Live, exit: &Exit) -> Option<String> {
+    live.failures += 1;
+    let how = say(exit);
+    if let Some(advice) = fatal_exit(exit) {
+        live.parked = Some(advice.to_owned());
+        return Some(format!("{how}; {advice}"));
     }
-    let Some(next) = state.queue.front() else {
-        return Vec::new();
+    match after_failure(live.failures) {
+        Next::StartAfter(Duration::ZERO) => Some(how),
+        Next::StartAfter(wait) => {
+            live.start_not_before = Some(Instant::now() + wait);
+            Some(format!("{how}; it is started again in {} s", wait.as_secs()))
+        }
+        Next::Park => {
+            let problem = format!(
+                "The agent failed {} times in a row ({how}). Send a message to try again.",
+                live.failures
+            );
+            live.parked = Some(problem);
+            Some(format!("{how}; it is left alone until somebody sends a message"))
+        }
+    }
+}
+
+/// The end of a turn whose agent is gone.
+fn cut_off(turn: &Turn, before: &Live, exit: &Exit, now: Timestamp) -> Event {
+    let (outcome, error) = match before.why_it_ends() {
+        _ if before.interrupted_by.is_some() => {
+            (Outcome::Interrupted, "The agent did not obey and was ended.".to_owned())
+        }
+        Some(StopReason::Closed) => (Outcome::Interrupted, "The session was closed.".to_owned()),
+        Some(StopReason::Shutdown) => (Outcome::Interrupted, "The server was stopped.".to_owned()),
+        Some(StopReason::Expired) => (Outcome::Interrupted, "The session expired.".to_owned()),
+        Some(StopReason::Hung) => {
+            (Outcome::Failed, "The agent was silent for too long and was ended.".to_owned())
+        }
+        Some(StopReason::Memory) => {
+            (Outcome::Failed, "The agent took too much memory and was ended.".to_owned())
+        }
+        Some(_) | None => {
+            (Outcome::Failed, format!("The agent ended in the middle of the turn ({}).", say(exit)))
+        }
     };
+    let mut event = ended(turn, outcome, now, Some(error));
+    if let (Event::TurnEnded { by, .. }, Outcome::Interrupted) = (&mut event, outcome) {
+        by.clone_from(&before.interrupted_by);
+    }
+    event
+}
+
+/// No agent can be had for the message that needs one: it fails and says why; the others wait for a person to act.
+fn fail_next(state: &State, problem: &str, now: Timestamp) -> Vec<Event> {
+    if let Some(turn) = &state.turn {
+        return vec![ended(turn, Outcome::Failed, now, Some(problem.to_owned()))];
+    }
+    let Some(next) = state.queue.front() else { return Vec::new() };
     let turn = Turn {
         message: next.clone(),
         number: state.turns + 1,
@@ -224,7 +281,7 @@ fn fail_next(state: &State, exit: &Exit, now: Timestamp) -> Vec<Event> {
         started_at: None,
     };
     let dispatched = Event::TurnDispatched { message_id: next.message, turn: turn.number, attempt: 1 };
-    vec![dispatched, ended(&turn, Outcome::Failed, now, Some(error))]
+    vec![dispatched, ended(&turn, Outcome::Failed, now, Some(problem.to_owned()))]
 }
 
 fn say(exit: &Exit) -> String {
@@ -260,12 +317,45 @@ fn resolve(approval: &Approval, asked_at: Timestamp, decision: Resolution, now: 
     }
 }
 
-/// Whether a line is a finished block of the model's answer.
-fn is_answer(line: &str) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Head<'a> {
+/// Looks into a line for what is only live: a finished block of the answer, tool calls that begin and end.
+fn take_note(live: &mut Live, line: &str) {
+    #[derive(Deserialize)]
+    struct Line<'a> {
         #[serde(borrow, rename = "type")]
-        kind: std::borrow::Cow<'a, str>,
+        kind: Cow<'a, str>,
+        #[serde(borrow)]
+        message: Option<&'a RawValue>,
     }
-    serde_json::from_str::<Head<'_>>(line).is_ok_and(|head| head.kind == "assistant")
+    #[derive(Deserialize)]
+    struct Message {
+        content: Vec<Block>,
+    }
+    #[derive(Deserialize)]
+    struct Block {
+        #[serde(rename = "type")]
+        kind: String,
+        id: Option<String>,
+        tool_use_id: Option<String>,
+    }
+    let has_tools = line.contains("\"tool_use") || line.contains("\"tool_result\"");
+    if live.answer.text.is_empty() && !has_tools {
+        return;
+    }
+    let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { return };
+    if line.kind == "assistant" {
+        live.answer.finish_block();
+    }
+    let message =
+        line.message.filter(|_| has_tools).map(|message| serde_json::from_str::<Message>(message.get()));
+    for block in message.and_then(Result::ok).into_iter().flat_map(|message| message.content) {
+        match (block.kind.as_str(), block.id, block.tool_use_id) {
+            ("tool_use", Some(id), _) => {
+                live.open_tools.insert(id);
+            }
+            ("tool_result", _, Some(id)) => {
+                live.open_tools.remove(&id);
+            }
+            _ => {}
+        }
+    }
 }

@@ -56,6 +56,8 @@ pub struct State {
     pub messages: u64,
     /// What all turns cost together, in US dollars.
     pub cost_usd: f64,
+    /// The part of it that the agent itself counts: what its present conversation cost.
+    conversation_cost_usd: f64,
     /// Tokens of all turns together, by the agent's own names.
     pub usage: BTreeMap<String, u64>,
 }
@@ -148,6 +150,7 @@ impl State {
             turns: 0,
             messages: 0,
             cost_usd: 0.0,
+            conversation_cost_usd: 0.0,
             usage: BTreeMap::new(),
         }
     }
@@ -234,6 +237,7 @@ impl State {
                     self.turn = None;
                 }
                 self.cost_usd += cost_usd.unwrap_or(0.0);
+                self.conversation_cost_usd += cost_usd.unwrap_or(0.0);
                 self.add_usage(usage.as_ref());
             }
             Event::AgentStarted { .. } => self.has_agent = true,
@@ -262,6 +266,17 @@ impl State {
         } else {
             Status::Idle
         }
+    }
+
+    /// What a turn cost, given the agent's total of its conversation at the turn's end.
+    ///
+    /// The total goes on counting over `--resume` and begins at 0 again with `/clear` (measured on 2.1.328).
+    #[must_use]
+    pub fn cost_of_turn(&self, total: f64) -> f64 {
+        let before = self.conversation_cost_usd;
+        let cost = if total >= before { total - before } else { total };
+        // To a billionth of a dollar: what lies behind is the rounding of sums.
+        (cost * 1e9).round() / 1e9
     }
 
     /// Whether a message waits.
@@ -309,6 +324,9 @@ impl State {
         let Some((conversation, comparable)) = read_init(line) else {
             return;
         };
+        if self.conversation.is_some() && conversation.is_some() && self.conversation != conversation {
+            self.conversation_cost_usd = 0.0;
+        }
         self.conversation = conversation.or(self.conversation);
         self.last_init = Some(Arc::new(comparable));
     }
@@ -364,6 +382,8 @@ pub fn read_init(line: &str) -> Option<(Option<Uuid>, Value)> {
         return None;
     }
     let mut comparable: Value = serde_json::from_str(line).ok()?;
-    comparable.as_object_mut()?.remove("uuid");
+    for new_in_every_turn in ["uuid", "user_message_uuids"] {
+        comparable.as_object_mut()?.remove(new_in_every_turn);
+    }
     Some((head.session_id, comparable))
 }

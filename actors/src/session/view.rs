@@ -66,6 +66,9 @@ pub struct AgentView {
     pub pid: Option<u32>,
     pub memory_bytes: Option<u64>,
     pub version: Option<String>,
+    /// Why no agent is started, and what a person can do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// Whether there is a process.

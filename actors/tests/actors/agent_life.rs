@@ -1,7 +1,8 @@
 //! An agent comes, fails, goes and comes back, and the conversation goes on.
 
-use tandem_actors::agent::{AgentOutput, Conversation, ExitCause};
+use tandem_actors::agent::{AgentInput, AgentOutput, Conversation, ExitCause, Stop};
 use tandem_actors::journal::TranscriptLine;
+use tandem_actors::session::Command;
 
 use crate::support::{House, result};
 
@@ -65,15 +66,141 @@ async fn a_conversation_that_the_agent_forgot_is_given_back_to_it() {
 }
 
 #[actix::test]
-async fn an_agent_that_cannot_be_started_fails_the_message_and_says_why() {
+async fn an_agent_that_cannot_be_had_fails_the_message_and_says_what_to_do() {
     let house = House::open().await;
     let session = house.session().await;
     house.submit(session, "phone", "one").await;
-    house.agents.next().await.exits(ExitCause::NotStarted, 1, "bad flag").await;
+    house.submit(session, "phone", "two").await;
+    house.agents.next().await.exits(ExitCause::NotFound, 1, "").await;
     house.has_kind(session, "turn_ended", 1).await;
     let ended = house.data_of(session, "turn_ended").await.remove(0);
     assert_eq!(ended["outcome"], "failed");
-    assert!(ended["error"].as_str().unwrap().contains("bad flag"));
+    assert!(ended["error"].as_str().unwrap().contains("Install Claude Code"));
+    let view = house.view(session).await;
+    assert_eq!(view.queue.len(), 1, "what else waits is not burnt");
+    assert!(view.agent.problem.is_some());
+    assert!(house.agents.none_was_launched());
+    house.submit(session, "phone", "three").await;
+    let mut agent = house.agents.ready().await;
+    assert_eq!((agent.serves().await, agent.serves().await), ("two".into(), "three".into()));
+    house.close().await;
+}
+
+#[actix::test]
+async fn an_agent_that_keeps_failing_is_started_less_and_less_often_and_then_left_alone() {
+    tokio::time::pause();
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        let before = tokio::time::Instant::now();
+        house.agents.next_within(100).await.exits(ExitCause::NotStarted, 1, "bad flag").await;
+        waits.push(before.elapsed().as_secs());
+    }
+    assert_eq!(waits, [0, 0, 1, 2, 4, 8, 16, 32, 60]);
+    house.has_kind(session, "turn_ended", 1).await;
+    let ended = house.data_of(session, "turn_ended").await.remove(0);
+    assert!(ended["error"].as_str().unwrap().contains("bad flag"), "{ended}");
+    assert_eq!(house.data_of(session, "agent_stopped").await.len(), 9);
+    tokio::time::sleep(std::time::Duration::from_secs(3_600)).await;
+    assert!(house.agents.none_was_launched());
+    house.submit(session, "phone", "two").await;
+    assert_eq!(house.agents.ready().await.serves().await, "two");
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_healthy_turn_makes_up_for_earlier_failures() {
+    tokio::time::pause();
+    let house = House::open().await;
+    let session = house.session().await;
+    for round in 0..12 {
+        house.submit(session, "phone", &format!("message {round}")).await;
+        let mut agent = house.agents.ready().await;
+        agent.serves().await;
+        house.has_kind(session, "turn_ended", round + 1).await;
+        agent.exits(ExitCause::ByItself, 1, "").await;
+        house.has_kind(session, "agent_stopped", round + 1).await;
+    }
+    assert!(house.view(session).await.agent.problem.is_none());
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_login_that_is_missing_stops_the_queue_at_once() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    house.submit(session, "phone", "two").await;
+    let mut agent = house.agents.ready().await;
+    let (message, _) = agent.takes_message().await;
+    let mut refused = result(message, "Invalid API key · Please run /login");
+    refused.is_error = true;
+    agent.print(AgentOutput::Result(refused)).await;
+    assert!(agent.stop.recv().await.is_some(), "a process that cannot work is not kept");
+    let view = house.view(session).await;
+    assert_eq!(view.queue.len(), 1);
+    assert!(view.agent.problem.as_ref().unwrap().contains("log in"));
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_silent_agent_is_asked_then_signalled_then_ended() {
+    tokio::time::pause();
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    agent.takes_message().await;
+    let start = tokio::time::Instant::now();
+    assert!(matches!(agent.hears_within(700).await, AgentInput::Interrupt));
+    assert!((595..=605).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert_eq!(agent.stop.recv().await, Some(Stop::Nudge));
+    assert_eq!(agent.stop.recv().await, Some(Stop::Now));
+    house.has_kind(session, "agent_stopped", 1).await;
+    assert_eq!(house.data_of(session, "agent_stopped").await[0]["reason"], "hung");
+    assert_eq!(house.data_of(session, "turn_ended").await[0]["outcome"], "failed");
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_tool_that_runs_long_and_a_person_who_thinks_long_are_no_hang() {
+    tokio::time::pause();
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    let (message, _) = agent.takes_message().await;
+    agent.print(AgentOutput::Asks(crate::support::approval("r1", "Bash"))).await;
+    house.has_kind(session, "approval_requested", 1).await;
+    tokio::time::sleep(std::time::Duration::from_secs(86_400)).await;
+    agent.print(AgentOutput::Withdraws("r1".parse().unwrap())).await;
+    let call = r#"{"type":"assistant","message":{"content":[{"type":"tool_use","id":"t1","name":"Bash"}]}}"#;
+    agent.print(AgentOutput::Message(crate::support::raw(call))).await;
+    tokio::time::sleep(std::time::Duration::from_secs(86_400)).await;
+    assert!(agent.input.try_recv().is_err());
+    agent.answers(message, "done").await;
+    house.has_kind(session, "turn_ended", 1).await;
+    house.close().await;
+}
+
+#[actix::test]
+async fn an_interrupt_that_is_only_acknowledged_is_followed_by_signals() {
+    tokio::time::pause();
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    agent.takes_message().await;
+    house.has_kind(session, "turn_started", 1).await;
+    house.ask(session, "laptop", Command::Interrupt { cancel_queued: false }).await.unwrap();
+    assert!(matches!(agent.hears().await, AgentInput::Interrupt));
+    assert_eq!(agent.stop.recv().await, Some(Stop::Nudge));
+    assert_eq!(agent.stop.recv().await, Some(Stop::Now));
+    house.has_kind(session, "turn_ended", 1).await;
+    let ended = house.data_of(session, "turn_ended").await.remove(0);
+    assert_eq!((&ended["outcome"], &ended["by"]["deviceId"]), (&"interrupted".into(), &"laptop".into()));
     house.submit(session, "phone", "two").await;
     assert_eq!(house.agents.ready().await.serves().await, "two");
     house.close().await;

@@ -57,12 +57,15 @@ impl Launcher for Stage {
         let (input, played_input) = mpsc::channel(64);
         let (played_output, output) = mpsc::channel(2);
         let (stop, mut asked) = mpsc::channel(1);
-        let (tell_stop, played_stop) = mpsc::channel(1);
+        let (tell_stop, played_stop) = mpsc::channel(4);
         let last_words = played_output.clone();
         tokio::task::spawn_local(async move {
             // Every agent here obeys; a test that wants to see the request looks at `stop`.
-            if let Some(how) = asked.recv().await {
+            while let Some(how) = asked.recv().await {
                 tell_stop.try_send(how).ok();
+                if how == Stop::Nudge {
+                    continue;
+                }
                 let exit =
                     Exit { code: Some(0), signal: None, last_words: String::new(), cause: ExitCause::Asked };
                 last_words.send(vec![AgentOutput::Exited(exit)]).await.ok();
@@ -96,7 +99,11 @@ impl House {
                 out.extend_from_slice(payload);
                 out.push(b'\n');
             },
-            policy: Policy { dedup_window: TimeDelta::seconds(10), timeout: TimeDelta::hours(24) },
+            policy: Policy {
+                dedup_window: TimeDelta::seconds(10),
+                timeout: TimeDelta::hours(24),
+                hang_after: Duration::from_secs(600),
+            },
             grace: Duration::from_secs(1),
             allowed_roots: vec![folder.path().to_owned(), "/".into()],
             threads: 0,
@@ -198,10 +205,16 @@ pub fn accepted(answer: Result<Answer, Refusal>) -> (MessageId, Seq, bool) {
 
 impl Agents {
     /// The next agent that is launched.
-    #[expect(clippy::await_holding_lock, reason = "one test, one thread: nobody else waits for this lock")]
     pub async fn next(&self) -> Played {
+        self.next_within(PATIENCE.as_secs()).await
+    }
+
+    /// The same, for one that is launched only after so many seconds of a virtual clock.
+    #[expect(clippy::await_holding_lock, reason = "one test, one thread: nobody else waits for this lock")]
+    pub async fn next_within(&self, seconds: u64) -> Played {
         let mut launched = self.launched.lock().unwrap();
-        tokio::time::timeout(PATIENCE, launched.recv()).await.expect("an agent is launched").unwrap()
+        let next = tokio::time::timeout(Duration::from_secs(seconds), launched.recv());
+        next.await.expect("an agent is launched").unwrap()
     }
 
     /// The next agent, ready for messages.
@@ -223,6 +236,12 @@ impl Played {
 
     pub async fn hears(&mut self) -> AgentInput {
         tokio::time::timeout(PATIENCE, self.input.recv()).await.expect("the agent is told something").unwrap()
+    }
+
+    /// The same, for something that comes only after so many seconds of a virtual clock.
+    pub async fn hears_within(&mut self, seconds: u64) -> AgentInput {
+        let heard = tokio::time::timeout(Duration::from_secs(seconds), self.input.recv()).await;
+        heard.expect("the agent is told something").unwrap()
     }
 
     /// Waits for a message and takes it up.

@@ -2,12 +2,14 @@
 
 use actix::prelude::*;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Session;
 use crate::agent::{AgentHandle, AgentInput, AgentOutput, Conversation, Exit, ExitCause, Launch, Stop};
 use crate::event::{By, StopReason};
 use crate::journal::TranscriptLine;
 use crate::session::decide::Effect;
+use crate::session::ladder::{Ladder, Step, Why};
 use crate::session::live::{Phase, conversation_of};
 use crate::session::messages::Heard;
 use crate::session::react::wants_agent;
@@ -17,6 +19,8 @@ use crate::session::react::wants_agent;
 pub(super) struct Agency {
     hands: Option<Hands>,
     incarnation: u64,
+    start_timer: Option<SpawnHandle>,
+    watch_timer: Option<SpawnHandle>,
 }
 
 #[derive(Debug)]
@@ -33,28 +37,104 @@ impl Agency {
 }
 
 impl Session {
-    /// Starts an agent when there is work and none; gives it the turn that was dispatched.
+    /// Starts an agent when there is work and none; gives it the turn that was dispatched; ends it when it must go.
     pub(super) fn tend_agent(&mut self, context: &mut Context<Self>) {
         let Some(core) = &mut self.core else { return };
         if core.live.agent == Phase::None {
             self.agency.hands = None;
         }
         if wants_agent(&core.state, &core.live) && !self.is_retiring {
-            self.start_agent(context);
+            self.start_agent_in_time(context);
             return;
         }
-        let Some(turn) = &core.state.turn else { return };
-        if core.live.agent == Phase::Ready && core.live.written.is_none() && turn.started_at.is_none() {
+        let Some(turn) = &core.state.turn else {
+            if let Some(reason) = core.live.end_after_turn.take() {
+                self.stop_agent(reason);
+            }
+            return;
+        };
+        let is_started = turn.started_at.is_some();
+        if core.live.agent == Phase::Ready && core.live.written.is_none() && !is_started {
             let (id, content) = (turn.message.message, turn.message.content.clone());
             core.live.written = Some(id);
+            core.live.last_heard = Some(Instant::now());
             self.tell_agent(AgentInput::Message { id, content });
+        } else if is_started && core.live.interrupt_when_started {
+            // The agent has taken the message up; an interrupt that came too early for it is due now.
+            core.live.interrupt_when_started = false;
+            self.begin_ladder(Why::Interrupted);
+        }
+        self.watch_turn(context);
+    }
+
+    fn start_agent_in_time(&mut self, context: &mut Context<Self>) {
+        let Some(core) = &mut self.core else { return };
+        match core.live.start_not_before.filter(|at| *at > Instant::now()) {
+            None => self.start_agent(context),
+            Some(at) if self.agency.start_timer.is_none() => {
+                let wait = at.duration_since(Instant::now());
+                self.agency.start_timer = Some(context.run_later(wait, |session, context| {
+                    session.agency.start_timer = None;
+                    session.tend_agent(context);
+                }));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Looks again when the next rung of the ladder is due, or when the agent may have been silent for too long.
+    fn watch_turn(&mut self, context: &mut Context<Self>) {
+        let Some(due) = self.next_look() else { return };
+        if let Some(timer) = self.agency.watch_timer.take() {
+            context.cancel_future(timer);
+        }
+        let wait = due.saturating_duration_since(Instant::now());
+        self.agency.watch_timer = Some(context.run_later(wait, |session, context| {
+            session.agency.watch_timer = None;
+            session.look_at_turn();
+            session.watch_turn(context);
+        }));
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        let core = self.core.as_ref()?;
+        core.state.turn.as_ref()?;
+        match &core.live.ladder {
+            Some(ladder) => ladder.due(),
+            None => Some(core.live.last_heard? + self.around.policy.hang_after),
+        }
+    }
+
+    fn look_at_turn(&mut self) {
+        let hang_after = self.around.policy.hang_after;
+        let Some(core) = &mut self.core else { return };
+        if core.state.turn.is_none() || core.live.agent != Phase::Ready {
             return;
         }
-        // The agent has taken the message up; an interrupt that came too early for it is due now.
-        if turn.started_at.is_some() && core.live.interrupt_when_started {
-            core.live.interrupt_when_started = false;
-            self.tell_agent(AgentInput::Interrupt);
+        let now = Instant::now();
+        if let Some(ladder) = &mut core.live.ladder {
+            match ladder.climb(now) {
+                Some(Step::Signalled) => self.order_stop(Stop::Nudge),
+                Some(Step::Ended) => self.stop_agent(StopReason::Hung),
+                Some(Step::Asked) | None => {}
+            }
+            return;
         }
+        // A tool that runs long and a person who thinks long are no hang.
+        let may_be_silent = !core.live.open_tools.is_empty() || !core.state.approvals.is_empty();
+        if may_be_silent {
+            core.live.last_heard = Some(now);
+        } else if core.live.last_heard.is_none_or(|heard| now >= heard + hang_after) {
+            tracing::warn!(session = %self.id, "the agent is silent for too long; its turn is ended");
+            self.begin_ladder(Why::Hung);
+        }
+    }
+
+    fn begin_ladder(&mut self, why: Why) {
+        if let Some(core) = &mut self.core {
+            core.live.ladder = Some(Ladder::begin(why, Instant::now()));
+        }
+        self.tell_agent(AgentInput::Interrupt);
     }
 
     pub(super) fn carry_out(&mut self, effect: Effect) {
@@ -71,17 +151,26 @@ impl Session {
         let Some(core) = &mut self.core else { return };
         let Some(turn) = &core.state.turn else { return };
         core.live.interrupted_by = Some(by);
-        if turn.started_at.is_some() {
-            self.tell_agent(AgentInput::Interrupt);
-        } else {
+        if turn.started_at.is_none() {
             // An interrupt before the turn has begun is acknowledged by the agent and does nothing.
             core.live.interrupt_when_started = true;
+        } else if core.live.ladder.is_none() {
+            self.begin_ladder(Why::Interrupted);
+        }
+    }
+
+    fn order_stop(&mut self, stop: Stop) {
+        if let Some(hands) = &self.agency.hands {
+            // A full channel holds an earlier order, a closed one means that it is gone: either way it ends.
+            let _ = hands.stop.try_send(stop);
         }
     }
 
     pub(super) fn stop_agent(&mut self, reason: StopReason) {
         let Some(core) = &mut self.core else { return };
-        let Some(hands) = &self.agency.hands else { return };
+        if self.agency.hands.is_none() {
+            return;
+        }
         core.live.stopping = Some(reason);
         core.live.agent = Phase::Stopping;
         let how = match reason {
@@ -90,8 +179,7 @@ impl Session {
             }
             _ => Stop::Now,
         };
-        // A full channel holds an earlier stop, a closed one means that it is gone: either way it ends.
-        let _ = hands.stop.try_send(how);
+        self.order_stop(how);
     }
 
     fn tell_agent(&mut self, input: AgentInput) {

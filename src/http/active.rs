@@ -1,0 +1,124 @@
+//! The sessions that are alive: neither closed nor expired. `…/active`, `…/keep-alive`, `…/interactive/{id}/status`.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
+use tandem_actors::clock::Timestamp;
+use tandem_actors::refusal::Refusal;
+use tandem_actors::session::{Answer, Command, Status, Summary};
+
+use super::body::Body;
+use super::{caller, params};
+use crate::error::ApiError;
+use crate::service::Service;
+
+/// All of them, and how much room there is for more.
+pub(super) async fn list(service: web::Data<Service>) -> HttpResponse {
+    let (all, _) = service.hub.board.all();
+    let alive: Vec<_> =
+        all.into_iter().filter(|summary| !is_expired(summary, service.hub.clock.now())).collect();
+    let entries = with_memory(alive).await;
+    let with_agent = entries.iter().filter(|(summary, _)| summary.pid.is_some()).count();
+    let memory_usage: u64 = entries.iter().filter_map(|(_, memory)| *memory).sum();
+    let settings = &service.settings;
+    let sessions: Vec<Value> = entries.iter().map(|(summary, memory)| entry(summary, *memory)).collect();
+    HttpResponse::Ok().json(json!({
+        "success": true,
+        "sessions": sessions,
+        "stats": {
+            "totalSessions": sessions.len(),
+            "maxSessions": settings.max_agents,
+            "availableSlots": settings.max_agents.saturating_sub(with_agent),
+            "memoryUsage": memory_usage,
+            "memoryLimit": settings.max_memory_bytes,
+        },
+    }))
+}
+
+/// One of them, with how long it has.
+pub(super) async fn status(
+    request: HttpRequest,
+    service: web::Data<Service>,
+) -> Result<HttpResponse, ApiError> {
+    let session = params::session(&request)?;
+    let summary = service.hub.board.get(session);
+    let summary = summary.ok_or_else(Refusal::session_not_found)?;
+    let now = service.hub.clock.now();
+    let remaining_seconds = summary.expires_at.millis_since(now) / 1000;
+    let is_expired = is_expired(&summary, now);
+    let needs_warning = !is_expired && remaining_seconds <= service.settings.warn_before.as_secs();
+    let mut entries = with_memory(vec![summary]).await;
+    let Some((summary, memory)) = entries.pop() else {
+        return Err(Refusal::session_not_found().into());
+    };
+    let mut answer = entry(&summary, memory);
+    answer["success"] = json!(true);
+    answer["timeRemaining"] = json!(remaining_seconds);
+    answer["isExpired"] = json!(is_expired);
+    answer["needsWarning"] = json!(needs_warning);
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// Lets a session live on.
+pub(super) async fn keep_alive(
+    request: HttpRequest,
+    body: Body,
+    service: web::Data<Service>,
+) -> Result<HttpResponse, ApiError> {
+    let fields = &body.0;
+    let session = fields.required("sessionId")?;
+    let wants_recap = fields.word("action", &[("extend", false), ("recap", true)], false)?;
+    if wants_recap {
+        let message = "This server does not know recap yet; use extend.";
+        return Err(Refusal::bad_field("action", message).into());
+    }
+    let by = caller::by(&request, fields)?;
+    let answer = service.hub.ask(session, by, Command::KeepAlive).await?;
+    let expires_at = match answer {
+        Answer::Extended { expires_at } => Some(expires_at),
+        Answer::Accepted { .. } | Answer::Done | Answer::View(_) => None,
+    };
+    Ok(HttpResponse::Ok().json(json!({
+        "success": true,
+        "sessionId": session,
+        "extended": true,
+        "expiresAt": expires_at,
+    })))
+}
+
+fn is_expired(summary: &Summary, now: Timestamp) -> bool {
+    matches!(summary.status, Status::Expired | Status::Closed) || summary.expires_at <= now
+}
+
+fn entry(summary: &Summary, memory_bytes: Option<u64>) -> Value {
+    json!({
+        "sessionId": summary.session_id,
+        "projectPath": summary.project_path,
+        "createdAt": summary.created_at,
+        "lastActivity": summary.last_activity_at,
+        "messageCount": summary.messages,
+        "expiresAt": summary.expires_at,
+        "pid": summary.pid,
+        "memoryBytes": memory_bytes,
+        "status": summary.status,
+        "devices": summary.devices,
+    })
+}
+
+/// Adds what each agent's process uses at the moment. Reads `/proc`, so it does that on a thread of its own.
+async fn with_memory(summaries: Vec<Arc<Summary>>) -> Vec<(Arc<Summary>, Option<u64>)> {
+    let pids: Vec<Option<u32>> = summaries.iter().map(|summary| summary.pid).collect();
+    let memory =
+        web::block(move || pids.into_iter().map(|pid| resident_bytes(pid?)).collect::<Vec<_>>()).await;
+    let memory = memory.unwrap_or_default().into_iter().chain(std::iter::repeat(None));
+    summaries.into_iter().zip(memory).collect()
+}
+
+/// What a process holds in memory; `None` when it is gone, and where there is no `/proc`.
+fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}

@@ -1,0 +1,127 @@
+//! A server on a port of its own, over an actor system without sessions.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Actor as _;
+use chrono::TimeDelta;
+use tandem::access::Access;
+use tandem::server::{Server, Stopper};
+use tandem::service::Settings;
+use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher};
+use tandem_actors::clock::{Clock, SystemClock};
+use tandem_actors::hub::Hub;
+use tandem_actors::journal::MemoryJournal;
+use tandem_actors::registry::{Board, Directory, Registry, Setup};
+use tandem_actors::session::{Policy, Surroundings};
+
+/// The token that the server takes.
+pub(crate) const TOKEN: &str = "secret-token";
+
+/// A running server; `stop` it at the end of the test.
+pub(crate) struct Wire {
+    pub(crate) address: SocketAddr,
+    pub(crate) board: Arc<Board>,
+    pub(crate) journal: MemoryJournal,
+    stopper: Stopper,
+    running: actix_rt::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Wire {
+    pub(crate) fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    pub(crate) fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings {
+            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+            workers: 1,
+            shutdown_within: Duration::from_secs(1),
+            ..Settings::default()
+        };
+        change(&mut settings);
+        let journal = MemoryJournal::new();
+        let hub = hub(&journal);
+        let board = hub.board.clone();
+        let server = Server::bind(settings, hub, access()).unwrap();
+        Self {
+            address: server.addr(),
+            board,
+            journal,
+            stopper: server.stopper(),
+            running: actix_rt::spawn(server.run()),
+        }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A request with the right token.
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        reqwest::Client::new().request(method.parse().unwrap(), self.url(path)).bearer_auth(TOKEN)
+    }
+
+    /// How many connections the server counts.
+    pub(crate) async fn connections(&self) -> u64 {
+        let health = reqwest::get(self.url("/health")).await.unwrap();
+        let health: serde_json::Value = health.json().await.unwrap();
+        health["connections"].as_u64().unwrap()
+    }
+
+    /// Waits until the server counts so many connections.
+    pub(crate) async fn has_connections(&self, expected: u64) {
+        let mut last = u64::MAX;
+        let reached = async {
+            while last != expected {
+                last = self.connections().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(5), reached).await;
+        assert!(in_time.is_ok(), "{last} connections and not {expected}");
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stopper.stop().await;
+        self.running.await.unwrap().unwrap();
+    }
+}
+
+fn hub(journal: &MemoryJournal) -> Hub {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let board = Arc::new(Board::default());
+    let directory = Arc::new(Directory::new(clock.clone(), Vec::new()));
+    let mut simulator = ProcessConfig::new(env!("CARGO_BIN_EXE_tandem"), Environment::inherited(&[]));
+    simulator.args_prefix = vec!["simulator".into()];
+    let around = Surroundings {
+        journal: Arc::new(journal.clone()),
+        launcher: Arc::new(ProcessLauncher::start(simulator).unwrap()),
+        clock: clock.clone(),
+        board: board.clone(),
+        policy: Policy {
+            dedup_window: TimeDelta::seconds(10),
+            timeout: TimeDelta::hours(24),
+            hang_after: Duration::from_secs(600),
+        },
+        grace: Duration::from_secs(1),
+    };
+    let setup = Setup {
+        around,
+        directory: directory.clone(),
+        encoder: tandem::ws::frame::encode,
+        allowed_roots: vec![std::env::temp_dir()],
+        arbiters: Vec::new(),
+    };
+    let registry = Registry::new(setup).start();
+    Hub { registry, board, directory, journal: Arc::new(journal.clone()), clock }
+}
+
+fn access() -> Access {
+    Access {
+        is_token_valid: Arc::new(|token| token == TOKEN),
+        is_origin_allowed: Arc::new(|origin, _host| {
+            origin.is_none_or(|origin| origin == "http://app.example")
+        }),
+    }
+}
