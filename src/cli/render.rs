@@ -37,7 +37,7 @@ impl Renderer {
         }
         let name = state["title"].as_str().or(state["projectPath"].as_str()).unwrap_or("a conversation");
         let id = state["sessionId"].as_str().unwrap_or_default();
-        let status = word(&state["status"]);
+        let status = word(&state["status"]).replace('_', " ");
         self.line(&self.style.bold(&format!("── {} · {id} · {status} ──", clean(name))))
     }
 
@@ -152,9 +152,8 @@ impl Renderer {
 
     fn approval_requested(&mut self, data: &Value) -> String {
         let tool = tool_line(data["tool"].as_str().unwrap_or("a tool"), &data["input"]);
-        let id = word(&data["requestId"]);
         let question = self.style.yellow(&format!("? may it: {tool}"));
-        let how = format!("/approve {id}, or /deny {id} REASON");
+        let how = format!("/approve or /deny REASON; of several, name {}", word(&data["requestId"]));
         [self.line(&question), self.note(&how)].concat()
     }
 
@@ -177,7 +176,7 @@ impl Renderer {
                 format!("message {message} was changed{by}: {}", brief(&plain_text(&data["content"])))
             }
             "queue_moved" => format!("message {message} was moved{by}"),
-            "approval_resolved" => format!("{} {}{by}", word(&data["requestId"]), word(&data["decision"])),
+            "approval_resolved" => format!("{}{by}", resolution(word(&data["decision"]))),
             "agent_started" => "the agent is there".to_owned(),
             "agent_stopped" => {
                 let detail = data["detail"].as_str().map(|detail| format!(": {}", brief(detail)));
@@ -218,6 +217,16 @@ impl Renderer {
             self.is_mid_line = last != '\n';
         }
         text.to_owned()
+    }
+}
+
+fn resolution(decision: &str) -> String {
+    match decision {
+        "allow" => "allowed".to_owned(),
+        "deny" => "denied".to_owned(),
+        "withdrawn" => "the agent asks no more".to_owned(),
+        "lost" => "the question is gone with the agent".to_owned(),
+        other => other.replace('_', " "),
     }
 }
 

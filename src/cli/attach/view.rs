@@ -78,10 +78,12 @@ impl View {
         Ok((text, None))
     }
 
-    /// The question that is meant: the one that is named, or the oldest.
+    /// The question that is meant: the one that is named, if only by the beginning of its id, or the oldest.
     pub(super) fn approval(&self, named: Option<RequestId>) -> Result<RequestId, &'static str> {
-        let oldest = || self.approvals.first().and_then(|id| id.parse().ok());
-        named.or_else(oldest).ok_or("nothing waits for an answer")
+        let beginning = named.as_ref().map_or("", RequestId::as_str);
+        let meant = self.approvals.iter().find(|id| id.starts_with(beginning));
+        // One that is not known here may be known to the server.
+        meant.and_then(|id| id.parse().ok()).or(named).ok_or("nothing waits for an answer")
     }
 
     pub(super) fn queue(&mut self) -> String {
@@ -190,6 +192,12 @@ mod tests {
         assert_eq!(oldest(&view).as_deref(), Some("q1"));
         view.heard(event(3, "approval_resolved", &json!({"requestId": "q1"}))).unwrap();
         assert_eq!(oldest(&view).as_deref(), Some("q2"));
+    }
+
+    #[test]
+    fn the_beginning_of_an_id_is_enough() {
+        let view = begun(0, 1, json!({"approvals": [{"requestId": "04aa-1"}, {"requestId": "07bb-2"}]}));
+        assert_eq!(view.approval("07".parse().ok()).unwrap().to_string(), "07bb-2");
         assert_eq!(view.approval("q9".parse().ok()).unwrap().to_string(), "q9");
     }
 

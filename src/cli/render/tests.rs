@@ -50,9 +50,9 @@ fn an_event_in_the_middle_of_an_answer_gets_a_line_of_its_own() {
 fn an_approval_says_how_to_answer_it() {
     let asked = json!({"requestId": "q1", "tool": "Bash", "input": {"command": "rm -r x"}});
     let text = shown(&mut plain(), "approval_requested", &asked);
-    assert_eq!(text, "? may it: Bash rm -r x\n· /approve q1, or /deny q1 REASON\n");
+    assert_eq!(text, "? may it: Bash rm -r x\n· /approve or /deny REASON; of several, name q1\n");
     let answered = json!({"requestId": "q1", "decision": "allow", "by": {"deviceId": "phone-1"}});
-    assert_eq!(shown(&mut plain(), "approval_resolved", &answered), "· q1 allow by Pixel\n");
+    assert_eq!(shown(&mut plain(), "approval_resolved", &answered), "· allowed by Pixel\n");
 }
 
 #[test]
