@@ -206,10 +206,10 @@ impl Writer {
         tracing::warn!(%error, "a write was taken back");
         match rolled_back {
             Ok(()) if is_disk_full(&error) => {
-                self.health.set(Some("the disk is full; nothing is written until there is space".to_owned()))
+                self.health.set(Some("the disk is full; nothing is written until there is space".to_owned()));
             }
             Ok(()) => {
-                self.health.set(Some(format!("the last write failed ({error}); the next one is tried")))
+                self.health.set(Some(format!("the last write failed ({error}); the next one is tried")));
             }
             Err(rollback_error) => {
                 self.doubt(format!("a write could not be taken back: {rollback_error}"));
