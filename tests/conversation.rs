@@ -321,6 +321,6 @@ async fn whatever_the_agent_prints_is_kept_and_nothing_is_taken_for_json_that_is
     assert_eq!(ended["data"]["outcome"], "completed", "{ended}");
     let events = phone.events(&session);
     assert!(events.iter().any(|event| event.to_string().len() > 3_000_000), "the huge line came whole");
-    assert_eq!(seqs(&events), seqs(&server.events(&session).await));
+    assert_eq!(seqs(&events), (1..=events.len() as u64).collect::<Vec<_>>());
     server.stop().await;
 }
