@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod agent_process;
+mod client;
 mod command_line;
 mod conformance;
 mod conversation;
 mod http_api;
 mod support;
+mod terminal;
 mod websocket;
