@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use uuid::Uuid;
 
 use crate::stream::{self, Seen, Stream};
@@ -39,6 +39,8 @@ pub struct Plan {
     pub session: String,
     /// Said one after the other, each when the turn of the one before has ended.
     pub says: VecDeque<String>,
+    /// How long it is silent after each turn of its own.
+    pub pause: Duration,
     /// The stream is over when so many turns have ended.
     pub turns: u64,
     /// Without any progress for so long the device gives up.
@@ -67,6 +69,8 @@ pub struct Connection {
     shared: Shared,
     /// The beginning of a frame whose end has not come yet.
     carry: Vec<u8>,
+    /// Answers to pings that are not written yet.
+    pongs: Vec<u8>,
 }
 
 struct Running {
@@ -74,6 +78,8 @@ struct Running {
     outcome: Outcome,
     /// The id of the message under way, and when it was sent.
     under_way: Option<(String, Instant)>,
+    /// When the next message is due, if there is a pause before it.
+    next_at: Option<Instant>,
     is_following: bool,
     turns: u64,
     /// Events from before are history: how long they took to come says nothing.
@@ -93,16 +99,18 @@ pub async fn run(reach: Reach, plan: Plan, shared: Shared, all_ready: Arc<Barrie
     all_ready.wait().await;
     running.start();
     while !running.is_over() {
-        let outgoing = std::mem::take(&mut running.outgoing);
-        connection.stream.write_all(&outgoing).await?;
+        connection.write(std::mem::take(&mut running.outgoing)).await?;
         let patience = running.plan.patience;
-        match timeout(patience, connection.read(|frame, now, micros| running.hear(frame, now, micros))).await
-        {
-            Ok(heard) => heard?,
-            Err(_) => {
-                running.outcome.trouble = Some(format!("nothing came for {patience:?}"));
-                break;
-            }
+        let next_at = running.next_at;
+        tokio::select! {
+            heard = timeout(patience, connection.read(|frame, now, micros| running.hear(frame, now, micros))) => match heard {
+                Ok(heard) => heard?,
+                Err(_) => {
+                    running.outcome.trouble = Some(format!("nothing came for {patience:?}"));
+                    break;
+                }
+            },
+            () = sleep_until(next_at.unwrap_or_else(Instant::now).into()), if next_at.is_some() => running.say_next(),
         }
     }
     running.outcome.ended = Instant::now();
@@ -113,7 +121,7 @@ impl Connection {
     /// Connects and says hello; returns when the server has answered.
     pub async fn open(reach: &Reach, name: &str, shared: Shared) -> Result<Self> {
         let (stream, carry) = wire::open(&reach.authority, &reach.token).await?;
-        let mut connection = Self { stream, shared, carry };
+        let mut connection = Self { stream, shared, carry, pongs: Vec::new() };
         connection.send(&json!({"type": "hello", "protocol": 1, "deviceId": name, "kind": "script"})).await?;
         let mut is_welcome = false;
         while !is_welcome {
@@ -127,14 +135,19 @@ impl Connection {
         Ok(connection)
     }
 
+    async fn write(&mut self, frames: Vec<u8>) -> Result<()> {
+        self.stream.write_all(&frames).await?;
+        self.stream.write_all(&std::mem::take(&mut self.pongs)).await?;
+        Ok(())
+    }
+
     async fn send(&mut self, frame: &Value) -> Result<()> {
         self.stream.write_all(&wire::text(&frame.to_string())).await?;
         Ok(())
     }
 
-    /// Reads once, and hands over every whole frame with the moment of the read.
+    /// Reads once, and hands over every whole frame with the moment of the read. May be dropped and called again.
     async fn read(&mut self, mut hear: impl FnMut(Frame<'_>, Instant, i64) -> Result<()>) -> Result<()> {
-        let mut pongs = Vec::new();
         loop {
             self.stream.readable().await?;
             let mut buffer = self.shared.borrow_mut();
@@ -154,7 +167,7 @@ impl Connection {
             let mut rest = &buffer[..held + read];
             while let Some((frame, length)) = wire::first_frame(rest) {
                 match frame {
-                    Frame::Ping(payload) => pongs.extend(wire::pong(payload)),
+                    Frame::Ping(payload) => self.pongs.extend(wire::pong(payload)),
                     Frame::Close(reason) => bail!("closed: {}", String::from_utf8_lossy(reason)),
                     frame => hear(frame, now, micros)?,
                 }
@@ -162,10 +175,8 @@ impl Connection {
             }
             self.carry.clear();
             self.carry.extend_from_slice(rest);
-            break;
+            return Ok(());
         }
-        self.stream.write_all(&pongs).await?;
-        Ok(())
     }
 }
 
@@ -187,6 +198,7 @@ impl Running {
             plan,
             outcome,
             under_way: None,
+            next_at: None,
             is_following: false,
             turns: 0,
             start_millis: i64::MAX,
@@ -197,14 +209,25 @@ impl Running {
     fn start(&mut self) {
         self.start_millis = unix_micros() / 1000;
         self.outcome.begun = Instant::now();
-        self.say_next();
+        self.say_after_pause();
     }
 
     fn is_over(&self) -> bool {
         self.turns >= self.plan.turns && self.under_way.is_none() && self.plan.says.is_empty()
     }
 
+    /// The pause is between half of its length and one and a half, so that devices do not speak in chorus.
+    fn say_after_pause(&mut self) {
+        if self.plan.pause.is_zero() {
+            self.say_next();
+        } else {
+            let part = 0.5 + f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
+            self.next_at = Some(Instant::now() + self.plan.pause.mul_f64(part));
+        }
+    }
+
     fn say_next(&mut self) {
+        self.next_at = None;
         let Some(text) = self.plan.says.pop_front() else { return };
         let id = Uuid::now_v7().to_string();
         let frame = json!({"type": "submit", "sessionId": self.plan.session, "content": text,
@@ -236,7 +259,7 @@ impl Running {
             let id = data_of(payload)?["messageId"].clone();
             if self.under_way.as_ref().is_some_and(|(own, _)| id == own.as_str()) {
                 self.under_way = None;
-                self.say_next();
+                self.say_after_pause();
             }
         }
         Ok(())

@@ -62,6 +62,10 @@ struct Args {
     /// Messages of each device
     #[arg(long, default_value_t = 20)]
     messages: usize,
+    /// Milliseconds for which a device is silent after each turn of its own, give or take a half; without a pause the
+    /// machine is the limit, and the delays say how long the queue is
+    #[arg(long, default_value_t = 0)]
+    pause_ms: u64,
     /// Instead: one message to each session that the agent answers with so many messages
     #[arg(long)]
     burst: Option<usize>,
@@ -136,6 +140,7 @@ fn plans(args: &Args, sessions: &[String]) -> Vec<Plan> {
                 name: format!("load-{session_number}-{number}"),
                 session: session.clone(),
                 says,
+                pause: Duration::from_millis(if args.burst.is_some() { 0 } else { args.pause_ms }),
                 turns: turns as u64,
                 patience: Duration::from_secs(args.patience_seconds),
             });

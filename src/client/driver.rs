@@ -126,7 +126,10 @@ impl Driver {
         let mut reason = lost_because;
         loop {
             let pause = backoff.pause(random());
-            self.backlog.push(Incoming::Disconnected { reason, retry_in: pause });
+            // A program that has not read thousands of things need not hear of every try.
+            if !self.backlog.is_full() {
+                self.backlog.push(Incoming::Disconnected { reason, retry_in: pause });
+            }
             let opened = self.open_after(pause).await.ok_or("this client closed it")?;
             match opened {
                 Ok(wire) => return Ok(wire),
