@@ -100,6 +100,7 @@ mod tests {
             cost_usd: 0.0,
             devices: Vec::new(),
             pid: None,
+            is_warned: false,
         }
     }
 
