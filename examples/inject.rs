@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use chrono::TimeDelta;
 use futures_util::StreamExt as _;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
+use tandem_actors::agent::gauge::NoGauge;
 use tandem_actors::agent::{
     AgentHandle, AgentInput, AgentOutput, Exit, ExitCause, INPUT_LINES, Launch, Launcher, OUTPUT_BATCHES,
     Stop, TurnResult,
@@ -24,6 +24,7 @@ use tandem_actors::hub::Hub;
 use tandem_actors::ids::{MessageId, SessionId, UserId};
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::registry::Create;
+use tandem_actors::registry::Limits;
 use tandem_actors::session::{Answer, Command, Policy, Submit};
 use tandem_actors::system::{Parts, System};
 use tokio::sync::mpsc;
@@ -83,17 +84,16 @@ async fn main() -> Result<()> {
     let system = System::start(Parts {
         journal: Arc::new(MemoryJournal::new()),
         launcher: Arc::new(Shouter),
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(SystemClock::new()),
         // How events are wrapped for devices: the server makes WebSocket frames of them, here they are lines.
         encoder: |payload, out| {
             out.extend_from_slice(payload);
             out.push(b'\n');
         },
-        policy: Policy {
-            dedup_window: TimeDelta::seconds(10),
-            timeout: TimeDelta::hours(24),
-            hang_after: Duration::from_mins(10),
-        },
+        policy: Policy::default(),
+        max_agents: 10,
+        gauge: Arc::new(NoGauge),
+        limits: Limits::default(),
         grace: Duration::from_secs(1),
         allowed_roots: vec![std::env::current_dir()?],
         threads: 1,

@@ -34,6 +34,13 @@ pub struct Limits {
     pub max_cpu_percent: f64,
 }
 
+impl Default for Limits {
+    /// What the server does when nothing is configured.
+    fn default() -> Self {
+        Self { max_total_memory_bytes: 2 << 30, max_cpu_percent: 80.0 }
+    }
+}
+
 impl Registry {
     /// Looks at everything now and then for ever.
     pub(super) fn make_rounds(&mut self, context: &mut Context<Self>) {

@@ -42,6 +42,20 @@ pub struct Policy {
     pub max_memory_bytes: u64,
 }
 
+impl Default for Policy {
+    /// What the server does when nothing is configured.
+    fn default() -> Self {
+        Self {
+            dedup_window: TimeDelta::seconds(10),
+            timeout: TimeDelta::hours(24),
+            warn_before: TimeDelta::hours(4),
+            hang_after: Duration::from_secs(600),
+            idle_after: Duration::from_secs(30 * 60),
+            max_memory_bytes: 500 << 20,
+        }
+    }
+}
+
 /// What a command leads to.
 #[derive(Debug)]
 pub enum Decision {

@@ -117,17 +117,10 @@ impl House {
                 out.extend_from_slice(payload);
                 out.push(b'\n');
             },
-            policy: Policy {
-                dedup_window: TimeDelta::seconds(10),
-                timeout: TimeDelta::hours(24),
-                warn_before: TimeDelta::hours(4),
-                hang_after: Duration::from_secs(600),
-                idle_after: Duration::from_secs(1_800),
-                max_memory_bytes: 500 << 20,
-            },
+            policy: Policy::default(),
             max_agents: slots,
             gauge: Arc::new(loads.clone()),
-            limits: Limits { max_total_memory_bytes: 2 << 30, max_cpu_percent: 80.0 },
+            limits: Limits::default(),
             grace: Duration::from_secs(1),
             allowed_roots: vec![folder.path().to_owned(), "/".into()],
             threads: 0,
