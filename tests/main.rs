@@ -7,6 +7,7 @@ mod command_line;
 mod conformance;
 mod conversation;
 mod http_api;
+mod layering;
 mod support;
 mod terminal;
 mod websocket;

@@ -1,5 +1,6 @@
 //! A house to test in: a journal in memory, agents played by the test, a clock that can be set.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,10 +51,12 @@ impl Gauge for Loads {
 #[derive(Clone)]
 pub struct Agents {
     launched: Arc<Mutex<mpsc::UnboundedReceiver<Played>>>,
+    panics: Arc<AtomicUsize>,
 }
 
 struct Stage {
     launched: mpsc::UnboundedSender<Played>,
+    panics: Arc<AtomicUsize>,
 }
 
 /// One agent, played by the test.
@@ -66,6 +69,9 @@ pub struct Played {
 
 impl Launcher for Stage {
     fn launch(&self, launch: Launch) -> AgentHandle {
+        let is_planted =
+            self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        assert!(!is_planted, "a planted panic in the session's actor");
         let (input, played_input) = mpsc::channel(64);
         let (played_output, output) = mpsc::channel(2);
         let (stop, mut asked) = mpsc::channel(1);
@@ -106,12 +112,13 @@ impl House {
     /// A house with so many places for agents.
     pub async fn open_with(journal: MemoryJournal, slots: usize) -> Self {
         let loads = Loads::default();
+        let panics = Arc::new(AtomicUsize::new(0));
         let (launched, played) = mpsc::unbounded_channel();
         let clock = ManualClock::at(start_of_time());
         let folder = tempfile::tempdir().unwrap();
         let parts = Parts {
             journal: Arc::new(journal.clone()),
-            launcher: Arc::new(Stage { launched }),
+            launcher: Arc::new(Stage { launched, panics: panics.clone() }),
             clock: Arc::new(clock.clone()),
             encoder: |payload, out| {
                 out.extend_from_slice(payload);
@@ -131,7 +138,7 @@ impl House {
             system,
             hub,
             journal,
-            agents: Agents { launched: Arc::new(Mutex::new(played)) },
+            agents: Agents { launched: Arc::new(Mutex::new(played)), panics },
             clock,
             loads,
             folder,
@@ -252,6 +259,11 @@ impl Agents {
         let agent = self.next().await;
         agent.print(AgentOutput::Ready { pid: Some(7), version: Some("test".into()) }).await;
         agent
+    }
+
+    /// The next launches panic instead, inside the session's actor.
+    pub fn panic_next(&self, launches: usize) {
+        self.panics.store(launches, Ordering::SeqCst);
     }
 
     pub fn none_was_launched(&self) -> bool {
