@@ -7,6 +7,7 @@ mod command_line;
 mod conformance;
 mod conversation;
 mod http_api;
+mod http_conversation;
 mod layering;
 mod support;
 mod terminal;
