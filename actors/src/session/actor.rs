@@ -2,6 +2,7 @@
 
 mod agency;
 mod inbox;
+mod pace;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,12 +13,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::core::{Batch, Core, Mark, Staged};
-use super::decide::{Policy, out_of_order};
+use super::decide::Policy;
 use super::holdback::HoldBack;
 use super::live::Phase;
 use super::load::load;
 use super::messages::{Answer, Ask, Heard, Hibernate, Measured, Reply, Rest, Retire};
 use super::react::{recover, wants_agent};
+use super::submit::out_of_order;
 use crate::agent::Launcher;
 use crate::clock::{Clock, Timestamp};
 use crate::down::DownGuard;
@@ -26,7 +28,7 @@ use crate::ids::SessionId;
 use crate::journal::{Append, Journal, JournalError};
 use crate::refusal::{Code, Refusal};
 use crate::registry::{Board, Slots};
-use crate::room::{Room, Signal};
+use crate::room::Room;
 
 use agency::Agency;
 use inbox::Input;
@@ -34,9 +36,6 @@ use inbox::Input;
 /// Senders that a session holds mail from at a time without slowing any: connections, HTTP requests, its agent.
 /// Beyond it they wait their turn; nothing is refused, because every sender awaits its answer.
 const MAILBOX: usize = 256;
-
-/// How often devices are told of the growing answer.
-const DELTA_EVERY: Duration = Duration::from_millis(30);
 
 /// When an append that wrote nothing is tried again for what cannot be refused: the agent's own words.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -339,51 +338,6 @@ impl Session {
             self.inbox.push_front(Input::Heard(heard, durable));
         }
         context.run_later(RETRY_AFTER, Self::pump);
-    }
-
-    /// Tells devices how the answer grows, at most once each [`DELTA_EVERY`].
-    fn tell_growth(&mut self, context: &mut Context<Self>) {
-        let Some(core) = self.core.as_mut().filter(|_| self.in_flight.is_none()) else {
-            return;
-        };
-        let due = self.last_delta.map(|last| last + DELTA_EVERY).filter(|due| *due > Instant::now());
-        if let Some(due) = due {
-            let has_news = core.live.answer.told < core.live.answer.text.len();
-            if has_news && self.delta_timer.is_none() {
-                let wait = due.duration_since(Instant::now());
-                self.delta_timer = Some(context.run_later(wait, |session, context| {
-                    session.delta_timer = None;
-                    session.tell_growth(context);
-                }));
-            }
-            return;
-        }
-        let Some(turn) = &core.state.turn else { return };
-        let (message, index) = (turn.message.message, core.live.answer.index);
-        if let Some((offset, text)) = core.live.answer.take_untold() {
-            self.room.tail().signal(&Signal::delta(message, index, offset, &text));
-            self.last_delta = Some(Instant::now());
-        }
-    }
-
-    /// Sees to it that early messages are given up in time.
-    fn watch_held(&mut self, context: &mut Context<Self>) {
-        if self.hold_timer.is_some() {
-            return;
-        }
-        let Some(deadline) = self.held.next_deadline() else {
-            return;
-        };
-        let wait = deadline.saturating_duration_since(Instant::now());
-        self.hold_timer = Some(context.run_later(wait, |session, context| {
-            session.hold_timer = None;
-            for ask in session.held.expire(Instant::now()) {
-                let expected =
-                    session.core.as_ref().map_or(1, |core| core.ledger.next_number(&ask.by.device_id));
-                let _ = ask.reply.send(Err(out_of_order(expected)));
-            }
-            session.watch_held(context);
-        }));
     }
 
     fn leave_if_done(&mut self, context: &mut Context<Self>) {
