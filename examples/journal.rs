@@ -66,7 +66,7 @@ async fn write(journal: Arc<SqliteJournal>, appends: usize, event_bytes: usize) 
     let message: Arc<RawValue> = RawValue::from_string(format!("\"{}\"", "x".repeat(event_bytes)))?.into();
     for _ in 0..appends {
         let event = Event::AgentMessage { message: message.clone() };
-        let record = Record::new(previous, claim.term, SystemClock.now(), &event)?;
+        let record = Record::new(previous, claim.term, SystemClock::new().now(), &event)?;
         previous = (record.seq, record.hash);
         let append = Append {
             session,

@@ -1,12 +1,16 @@
 //! The command line: what can be asked for, and which module answers it.
 
+pub mod answer;
 pub mod attach;
 pub mod backup;
 pub mod config;
+pub mod connection;
 pub mod doctor;
+pub mod render;
 pub mod restore;
 pub mod send;
 pub mod serve;
+pub mod session_ref;
 pub mod sessions;
 pub mod settings;
 pub mod token;
@@ -67,11 +71,13 @@ pub enum Command {
     Sessions(sessions::SessionsArgs),
 
     /// Send a message to a conversation and print the answer as it comes
-    #[command(after_help = "Example:\n  tandem send 0198c0de-0000-7000-8000-000000000000 \"run the tests\"")]
+    #[command(
+        after_help = "Example:\n  tandem send --new ~/projects/site \"hello\"\n  tandem send 0198c0de \"run the tests\"\n\nExits with 0 when the turn completed, with 1 when it failed or was interrupted."
+    )]
     Send(send::SendArgs),
 
     /// Follow a conversation and type into it
-    #[command(after_help = "Example:\n  tandem attach 0198c0de-0000-7000-8000-000000000000")]
+    #[command(after_help = "Example:\n  tandem attach 0198c0de\n\nType /help for what can be typed.")]
     Attach(attach::AttachArgs),
 
     /// See whether everything the server needs is there, and what to do if not
@@ -140,7 +146,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(settings.load()?, args).await?,
         Command::Token(args) => token::run(&settings.load()?, &args)?,
         Command::Sessions(args) => sessions::run(settings.load()?, args).await?,
-        Command::Send(args) => send::run(settings.load()?, args).await?,
+        Command::Send(args) => return send::run(settings.load()?, args).await,
         Command::Attach(args) => attach::run(settings.load()?, args).await?,
         Command::Backup(args) => backup::run(&settings.load()?, &args)?,
         Command::Restore(args) => restore::run(&settings.load()?, &args)?,

@@ -13,6 +13,7 @@ mod health;
 mod page;
 mod params;
 mod queue;
+mod recap;
 mod sessions;
 
 use actix_web::middleware::from_fn;

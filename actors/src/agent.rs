@@ -4,6 +4,7 @@
 //! tests hand in a script. The session never sees a line of stream-json, only [`AgentInput`] and [`AgentOutput`];
 //! `agent/stream_json.rs` translates, without any I/O.
 
+pub mod gauge;
 pub mod lines;
 #[cfg(unix)]
 pub mod process;

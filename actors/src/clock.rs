@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -76,14 +77,50 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's own clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
+/// The machine's own clock: the time of day when it was made, and from then on the time that has really passed.
+///
+/// A wall clock that is set in between, forth or back, moves nothing; time in which the machine was suspended counts
+/// (`CLOCK_BOOTTIME` on Linux). So no session expires because somebody set the clock, and none lives on because a
+/// laptop slept.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    wall_at_start: Timestamp,
+    steady_at_start: Duration,
+}
+
+impl SystemClock {
+    /// Starts with the present time of day.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { wall_at_start: Utc::now().into(), steady_at_start: steady() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Utc::now().into()
+        let passed = steady().saturating_sub(self.steady_at_start);
+        self.wall_at_start.plus(TimeDelta::from_std(passed).unwrap_or(TimeDelta::MAX))
     }
+}
+
+/// Time since an unknown moment; it never goes back and counts while the machine is suspended.
+#[cfg(target_os = "linux")]
+fn steady() -> Duration {
+    use nix::time::{ClockId, clock_gettime};
+    // The clock exists since Linux 2.6.39, so there is no error to be had.
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn steady() -> Duration {
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed()
 }
 
 /// A clock that stands still until it is set; clones show the same time.

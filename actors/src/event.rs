@@ -72,7 +72,15 @@ pub enum Event {
     /// A queued message stands elsewhere: in front of `before`, or last.
     QueueMoved { message_id: MessageId, by: By, before: Option<MessageId> },
     /// About to be written to the agent; `attempt` counts from 1 and rises when it is written again.
-    TurnDispatched { message_id: MessageId, turn: u64, attempt: u32 },
+    ///
+    /// `made_up` names a turn that no message of a person asked for, for instance `recap`.
+    TurnDispatched {
+        message_id: MessageId,
+        turn: u64,
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_up: Option<MadeUp>,
+    },
     /// The agent itself has acknowledged the message.
     TurnStarted { message_id: MessageId, turn: u64 },
     /// One line of the agent, verbatim.
@@ -122,8 +130,14 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
     },
+    /// It will expire then, unless somebody does something.
+    SessionWarned { expires_at: Timestamp },
     /// The conversation lives until then.
     SessionExtended { expires_at: Timestamp },
+    /// Its time is over: the agent is stopped, the conversation kept.
+    SessionExpired { expires_at: Timestamp },
+    /// It goes on after it had expired.
+    SessionRevived { expires_at: Timestamp },
     /// Closed for good; the history stays.
     SessionClosed { by: By },
 }
@@ -194,6 +208,14 @@ pub enum Resolution {
     Lost,
 }
 
+/// A turn that the server itself asked for. It counts as no activity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MadeUp {
+    /// The agent's own `/recap`.
+    Recap,
+}
+
 /// What became of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -228,4 +250,14 @@ pub enum StopReason {
     Memory,
     /// The server stops.
     Shutdown,
+}
+
+impl MadeUp {
+    /// What the agent is told.
+    #[must_use]
+    pub const fn command(self) -> &'static str {
+        match self {
+            Self::Recap => "/recap",
+        }
+    }
 }

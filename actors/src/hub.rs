@@ -10,7 +10,7 @@ use crate::event::By;
 use crate::ids::{Seq, SessionId};
 use crate::journal::Journal;
 use crate::refusal::Refusal;
-use crate::registry::{Board, Create, Directory, Find, Registry, SessionHandle};
+use crate::registry::{Board, Create, Directory, Find, Registry, SessionHandle, Slots};
 use crate::room::Follow;
 use crate::session::{Answer, Ask, Command, Status, View};
 
@@ -27,6 +27,8 @@ pub struct Hub {
     pub journal: Arc<dyn Journal>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// The places for agents.
+    pub slots: Slots,
 }
 
 impl Hub {

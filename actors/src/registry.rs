@@ -3,10 +3,13 @@
 //! It keeps nothing durable. What it knows comes from the journal at its start and from the sessions themselves.
 
 mod board;
+mod capacity;
 mod directory;
 mod messages;
 mod project;
 mod restart;
+mod rounds;
+mod slots;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,6 +20,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::agent::gauge::Gauge;
 use crate::down::{Down, DownGuard};
 use crate::event::Event;
 use crate::ids::SessionId;
@@ -27,8 +31,11 @@ use crate::session::{Answer, Origin, Reply, Retire, Session, Surroundings, check
 use restart::Restarts;
 
 pub use board::Board;
+pub use capacity::{Capacity, Moves, Pressure};
 pub use directory::{DeviceEntry, Directory, Presence};
 pub use messages::{Create, Find, Loaded, SessionHandle, StopAll};
+pub use rounds::Limits;
+pub use slots::{Counts, Slot, Slots, Usage};
 
 /// How often names and times of devices are written down.
 const SAVE_DEVICES_EVERY: Duration = Duration::from_secs(5);
@@ -46,12 +53,17 @@ pub struct Registry {
     sessions: HashMap<SessionId, Running>,
     restarts: HashMap<SessionId, Restarts>,
     incarnations: u64,
+    gauge: Arc<dyn Gauge>,
+    limits: Limits,
+    is_measuring: bool,
+    busy_until: Option<Instant>,
     stopping: Option<Vec<oneshot::Sender<()>>>,
 }
 
 struct Running {
     handle: SessionHandle,
     incarnation: u64,
+    last_wanted: Instant,
 }
 
 /// What a registry is made of.
@@ -64,6 +76,10 @@ pub struct Setup {
     pub encoder: Encoder,
     /// Below which folders projects may lie; canonical.
     pub allowed_roots: Vec<PathBuf>,
+    /// Measures agents and the machine.
+    pub gauge: Arc<dyn Gauge>,
+    /// What all agents together may take.
+    pub limits: Limits,
     /// The threads on which sessions live; none means the registry's own.
     pub arbiters: Vec<ArbiterHandle>,
 }
@@ -81,6 +97,10 @@ impl Registry {
             sessions: HashMap::new(),
             restarts: HashMap::new(),
             incarnations: 0,
+            gauge: setup.gauge,
+            limits: setup.limits,
+            is_measuring: false,
+            busy_until: None,
             stopping: None,
         }
     }
@@ -89,9 +109,10 @@ impl Registry {
         if self.stopping.is_some() {
             return Err(Refusal::shutting_down());
         }
-        if let Some(running) = self.sessions.get(&session)
+        if let Some(running) = self.sessions.get_mut(&session)
             && running.handle.addr.connected()
         {
+            running.last_wanted = Instant::now();
             return Ok(running.handle.clone());
         }
         if self.around.board.get(session).is_none() {
@@ -128,7 +149,8 @@ impl Registry {
             None => make().start(),
         };
         let handle = SessionHandle { session, addr, room };
-        self.sessions.insert(session, Running { handle: handle.clone(), incarnation });
+        let running = Running { handle: handle.clone(), incarnation, last_wanted: Instant::now() };
+        self.sessions.insert(session, running);
         handle
     }
 
@@ -173,6 +195,7 @@ impl Actor for Registry {
     fn started(&mut self, context: &mut Context<Self>) {
         context.set_mailbox_capacity(MAILBOX);
         context.run_interval(SAVE_DEVICES_EVERY, Self::save_devices);
+        self.make_rounds(context);
     }
 }
 

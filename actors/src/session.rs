@@ -9,24 +9,30 @@
 //! `react` (the agent), `state` and `ledger` (the fold), `live` (what passes), `core` (a batch of it all).
 
 mod actor;
+mod approvals;
 mod backoff;
 mod core;
 mod decide;
 mod holdback;
 mod ladder;
 mod ledger;
+mod lifetime;
 mod live;
 mod load;
 mod messages;
 mod react;
 mod state;
+mod submit;
 mod view;
 
 pub use actor::{Origin, Session, Surroundings};
-pub use decide::{MAX_QUEUED, Policy, check_settings};
+pub use decide::{Policy, check_settings};
 pub use holdback::{HOLD_FOR, MAX_HELD};
 pub use ladder::RUNG;
 pub use ledger::Ledger;
-pub use messages::{Answer, Ask, Command, DeviceCard, Reply, Retire, Submit, Verdict};
+pub use messages::{
+    Answer, Ask, Command, DeviceCard, Hibernate, Measured, Reply, Rest, Retire, Submit, Verdict,
+};
 pub use state::State;
+pub use submit::MAX_QUEUED;
 pub use view::{AgentState, AgentView, DeviceView, QueuedView, Status, Summary, TurnView, View};

@@ -7,10 +7,11 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use crate::agent::Launcher;
+use crate::agent::gauge::Gauge;
 use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::journal::{Journal, JournalError};
-use crate::registry::{Board, Directory, Registry, Setup, StopAll};
+use crate::registry::{Board, Directory, Limits, Registry, Setup, Slots, StopAll};
 use crate::room::Encoder;
 use crate::session::{Policy, Summary, Surroundings};
 
@@ -26,6 +27,12 @@ pub struct Parts {
     pub encoder: Encoder,
     /// What the configuration says of sessions.
     pub policy: Policy,
+    /// How many agents may run at once.
+    pub max_agents: usize,
+    /// Measures agents and the machine.
+    pub gauge: Arc<dyn Gauge>,
+    /// What all agents together may take.
+    pub limits: Limits,
     /// How long an agent may take to finish when the server stops.
     pub grace: Duration,
     /// Below which folders projects may lie.
@@ -67,17 +74,21 @@ impl System {
             clock: parts.clock.clone(),
             board: board.clone(),
             policy: parts.policy,
+            slots: Slots::new(parts.max_agents),
             grace: parts.grace,
         };
+        let slots = around.slots.clone();
         let setup = Setup {
             around,
             directory: directory.clone(),
             encoder: parts.encoder,
+            gauge: parts.gauge,
+            limits: parts.limits,
             allowed_roots: parts.allowed_roots.into_iter().map(canonical).collect(),
             arbiters: arbiters.iter().map(Arbiter::handle).collect(),
         };
         let registry = Registry::new(setup).start();
-        let hub = Hub { registry, board, directory, journal: parts.journal, clock: parts.clock };
+        let hub = Hub { registry, board, directory, journal: parts.journal, clock: parts.clock, slots };
         hub.wake_unfinished();
         Ok(Self { hub, arbiters })
     }

@@ -9,8 +9,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::TimeDelta;
 use clap::Args;
+use tandem_actors::agent::gauge::ProcGauge;
 use tandem_actors::clock::{Clock as _, SystemClock};
 use tandem_actors::ids::UserId;
+use tandem_actors::registry::Limits;
 use tandem_actors::session::Policy;
 use tandem_actors::system::{Parts, System};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -49,9 +51,12 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     let system = System::start(Parts {
         journal: journal.clone(),
         launcher: Arc::new(agent.launcher()?),
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(SystemClock::new()),
         encoder: frame::encode,
         policy: policy(config),
+        max_agents: config.agent.max_concurrent,
+        gauge: Arc::new(ProcGauge::default()),
+        limits: limits(config),
         grace: Duration::from_secs(config.shutdown.grace_seconds),
         allowed_roots: config.projects.allowed_roots.clone(),
         threads: SESSION_THREADS,
@@ -107,7 +112,8 @@ async fn access(config: &Config, journal: &SqliteJournal) -> anyhow::Result<Acce
     // The file's token always opens the server: a restored history may not know it, or the folder may have none yet.
     let token = token_for_first_start(&config.data.dir)?;
     if !rows.iter().any(|row| row.hash == token.hash()) {
-        let row = TokenRow { hash: token.hash(), user_id: UserId::owner(), created_at: SystemClock.now() };
+        let row =
+            TokenRow { hash: token.hash(), user_id: UserId::owner(), created_at: SystemClock::new().now() };
         journal.add_token(row.clone()).await.context("the token cannot be kept")?;
         rows.push(row);
     }
@@ -124,17 +130,34 @@ fn policy(config: &Config) -> Policy {
     Policy {
         dedup_window: seconds(config.session.dedup_window_seconds),
         timeout: seconds(config.session.timeout_hours.saturating_mul(3_600)),
+        warn_before: seconds(warning_seconds(config)),
         hang_after: Duration::from_secs(config.agent.hang_seconds),
+        idle_after: Duration::from_secs(config.agent.idle_minutes.saturating_mul(60)),
+        max_memory_bytes: config.agent.max_memory_mb << 20,
     }
 }
 
+/// How long before it expires a session is warned; 0 when no warning is wanted.
+fn warning_seconds(config: &Config) -> u64 {
+    let session = &config.session;
+    if session.warning_hours == 0 {
+        return 0;
+    }
+    session.timeout_hours.saturating_sub(session.warning_hours).saturating_mul(3_600)
+}
+
+fn limits(config: &Config) -> Limits {
+    #[expect(clippy::cast_precision_loss, reason = "a percentage is at most 100")]
+    let max_cpu_percent = config.agent.cpu_limit_percent as f64;
+    Limits { max_total_memory_bytes: config.agent.max_total_memory_gb << 30, max_cpu_percent }
+}
+
 fn settings(config: &Config, agent: &Agent) -> Settings {
-    let warned_hours = config.session.timeout_hours.saturating_sub(config.session.warning_hours);
     Settings {
         bind: config.server.address(),
         max_connections: config.server.max_connections,
         heartbeat: Duration::from_secs(config.server.heartbeat_seconds),
-        warn_before: Duration::from_secs(warned_hours * 3_600),
+        warn_before: Duration::from_secs(warning_seconds(config)),
         max_agents: config.agent.max_concurrent,
         max_memory_bytes: config.agent.max_total_memory_gb << 30,
         agent: agent.facts(),

@@ -9,7 +9,7 @@ use tandem_actors::refusal::Refusal;
 use tandem_actors::session::{Answer, Command, Status, Summary};
 
 use super::body::Body;
-use super::{caller, params};
+use super::{caller, params, recap};
 use crate::error::ApiError;
 use crate::service::Service;
 
@@ -69,22 +69,28 @@ pub(super) async fn keep_alive(
     let fields = &body.0;
     let session = fields.required("sessionId")?;
     let wants_recap = fields.word("action", &[("extend", false), ("recap", true)], false)?;
-    if wants_recap {
-        let message = "This server does not know recap yet; use extend.";
-        return Err(Refusal::bad_field("action", message).into());
-    }
     let by = caller::by(&request, fields)?;
-    let answer = service.hub.ask(session, by, Command::KeepAlive).await?;
-    let expires_at = match answer {
+    let before = service.hub.look(session, by.clone()).await?.head;
+    let command = if wants_recap { Command::Recap } else { Command::KeepAlive };
+    let expires_at = match service.hub.ask(session, by, command).await? {
         Answer::Extended { expires_at } => Some(expires_at),
         Answer::Accepted { .. } | Answer::Done | Answer::View(_) => None,
     };
-    Ok(HttpResponse::Ok().json(json!({
+    let mut answer = json!({
         "success": true,
         "sessionId": session,
         "extended": true,
         "expiresAt": expires_at,
-    })))
+    });
+    if wants_recap {
+        let handle = service.hub.find(session).await?;
+        let told = recap::wait(service.hub.follow(&handle, before));
+        tokio::select! {
+            told = told => answer["recap"] = json!(told),
+            () = service.doors.closing() => return Err(Refusal::shutting_down().into()),
+        }
+    }
+    Ok(HttpResponse::Ok().json(answer))
 }
 
 fn is_expired(summary: &Summary, now: Timestamp) -> bool {

@@ -8,7 +8,7 @@ use crate::service::Service;
 /// How the server is.
 pub(super) async fn health(service: web::Data<Service>) -> HttpResponse {
     let (sessions, _) = service.hub.board.all();
-    let running = sessions.iter().filter(|summary| summary.pid.is_some()).count();
+    let slots = service.hub.slots.usage();
     let journal = &service.hub.journal;
     let (storage_trouble, storage_warning) = (journal.trouble(), journal.warning());
     let agent = &service.settings.agent;
@@ -19,7 +19,7 @@ pub(super) async fn health(service: web::Data<Service>) -> HttpResponse {
         "uptimeSeconds": service.started.elapsed().as_secs(),
         "agent": { "command": agent.command, "found": agent.is_found, "version": agent.version },
         "storage": { "ok": storage_trouble.is_none(), "trouble": storage_trouble, "warning": storage_warning },
-        "slots": { "used": running, "max": service.settings.max_agents },
+        "slots": { "used": slots.taken, "max": slots.max, "waiting": slots.waiting },
         "memory": { "limitBytes": service.settings.max_memory_bytes },
         "sessions": sessions.len(),
         "connections": service.doors.connections(),

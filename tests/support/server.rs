@@ -32,7 +32,10 @@ impl Home {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         std::fs::create_dir(folder.path().join("project")).expect("a folder can be made");
-        Self { folder, environment: vec![("TANDEM_AGENT".into(), "simulator".into())] }
+        // Tests run beside each other and keep the machine busy: that must not hold agents back.
+        let environment = [("TANDEM_AGENT", "simulator"), ("CPU_USAGE_LIMIT_PERCENT", "100")];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { folder, environment }
     }
 
     /// A home whose agent is the real CLI, talking to this stand-in for the model.

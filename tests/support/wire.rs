@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Actor as _;
-use chrono::TimeDelta;
 use tandem::access::Access;
 use tandem::server::{Server, Stopper};
 use tandem::service::Settings;
+use tandem_actors::agent::gauge::NoGauge;
 use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher};
 use tandem_actors::clock::{Clock, SystemClock};
 use tandem_actors::hub::Hub;
 use tandem_actors::journal::MemoryJournal;
-use tandem_actors::registry::{Board, Directory, Registry, Setup};
+use tandem_actors::registry::{Board, Directory, Limits, Registry, Setup, Slots};
 use tandem_actors::session::{Policy, Surroundings};
 
 /// The token that the server takes.
@@ -89,9 +89,10 @@ impl Wire {
 }
 
 fn hub(journal: &MemoryJournal) -> Hub {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let board = Arc::new(Board::default());
     let directory = Arc::new(Directory::new(clock.clone(), Vec::new()));
+    let slots = Slots::new(10);
     let mut simulator = ProcessConfig::new(env!("CARGO_BIN_EXE_tandem"), Environment::inherited(&[]));
     simulator.args_prefix = vec!["simulator".into()];
     let around = Surroundings {
@@ -99,22 +100,21 @@ fn hub(journal: &MemoryJournal) -> Hub {
         launcher: Arc::new(ProcessLauncher::start(simulator).unwrap()),
         clock: clock.clone(),
         board: board.clone(),
-        policy: Policy {
-            dedup_window: TimeDelta::seconds(10),
-            timeout: TimeDelta::hours(24),
-            hang_after: Duration::from_secs(600),
-        },
+        policy: Policy::default(),
+        slots: slots.clone(),
         grace: Duration::from_secs(1),
     };
     let setup = Setup {
         around,
+        gauge: Arc::new(NoGauge),
+        limits: Limits { max_total_memory_bytes: u64::MAX, max_cpu_percent: 100.0 },
         directory: directory.clone(),
         encoder: tandem::ws::frame::encode,
         allowed_roots: vec![std::env::temp_dir()],
         arbiters: Vec::new(),
     };
     let registry = Registry::new(setup).start();
-    Hub { registry, board, directory, journal: Arc::new(journal.clone()), clock }
+    Hub { registry, board, directory, journal: Arc::new(journal.clone()), clock, slots }
 }
 
 fn access() -> Access {

@@ -2,6 +2,7 @@
 
 mod agency;
 mod inbox;
+mod pace;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,12 +13,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::core::{Batch, Core, Mark, Staged};
-use super::decide::{Policy, out_of_order};
+use super::decide::Policy;
 use super::holdback::HoldBack;
 use super::live::Phase;
 use super::load::load;
-use super::messages::{Answer, Ask, Heard, Reply, Retire};
-use super::react::recover;
+use super::messages::{Answer, Ask, Heard, Hibernate, Measured, Reply, Rest, Retire};
+use super::react::{recover, wants_agent};
+use super::submit::out_of_order;
 use crate::agent::Launcher;
 use crate::clock::{Clock, Timestamp};
 use crate::down::DownGuard;
@@ -25,8 +27,8 @@ use crate::event::{Event, StopReason};
 use crate::ids::SessionId;
 use crate::journal::{Append, Journal, JournalError};
 use crate::refusal::{Code, Refusal};
-use crate::registry::Board;
-use crate::room::{Room, Signal};
+use crate::registry::{Board, Slots};
+use crate::room::Room;
 
 use agency::Agency;
 use inbox::Input;
@@ -34,9 +36,6 @@ use inbox::Input;
 /// Senders that a session holds mail from at a time without slowing any: connections, HTTP requests, its agent.
 /// Beyond it they wait their turn; nothing is refused, because every sender awaits its answer.
 const MAILBOX: usize = 256;
-
-/// How often devices are told of the growing answer.
-const DELTA_EVERY: Duration = Duration::from_millis(30);
 
 /// When an append that wrote nothing is tried again for what cannot be refused: the agent's own words.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -54,6 +53,8 @@ pub struct Surroundings {
     pub board: Arc<Board>,
     /// What the configuration says.
     pub policy: Policy,
+    /// Places for agents.
+    pub slots: Slots,
     /// How long an agent may take to finish when the server stops.
     pub grace: Duration,
 }
@@ -283,10 +284,8 @@ impl Session {
         let Flight { batch, mark: _, answers, heard, created } = flight;
         self.is_recovered = true;
         self.room.tail().append(&batch.records);
-        if let Some(core) = &self.core
-            && !batch.records.is_empty()
-        {
-            self.around.board.post(core.summary());
+        if !batch.records.is_empty() {
+            self.post_summary();
         }
         if let Some(created) = created {
             let _ = created.send(Ok(Answer::Done));
@@ -303,6 +302,12 @@ impl Session {
         self.tend_agent(context);
         self.tell_growth(context);
         self.leave_if_done(context);
+    }
+
+    fn post_summary(&self) {
+        if let Some(core) = &self.core {
+            self.around.board.post(core.summary());
+        }
     }
 
     /// Nothing was stored: commands are refused, what the agent said is kept and tried again.
@@ -335,55 +340,16 @@ impl Session {
         context.run_later(RETRY_AFTER, Self::pump);
     }
 
-    /// Tells devices how the answer grows, at most once each [`DELTA_EVERY`].
-    fn tell_growth(&mut self, context: &mut Context<Self>) {
-        let Some(core) = self.core.as_mut().filter(|_| self.in_flight.is_none()) else {
-            return;
-        };
-        let due = self.last_delta.map(|last| last + DELTA_EVERY).filter(|due| *due > Instant::now());
-        if let Some(due) = due {
-            let has_news = core.live.answer.told < core.live.answer.text.len();
-            if has_news && self.delta_timer.is_none() {
-                let wait = due.duration_since(Instant::now());
-                self.delta_timer = Some(context.run_later(wait, |session, context| {
-                    session.delta_timer = None;
-                    session.tell_growth(context);
-                }));
-            }
-            return;
-        }
-        let Some(turn) = &core.state.turn else { return };
-        let (message, index) = (turn.message.message, core.live.answer.index);
-        if let Some((offset, text)) = core.live.answer.take_untold() {
-            self.room.tail().signal(&Signal::delta(message, index, offset, &text));
-            self.last_delta = Some(Instant::now());
-        }
-    }
-
-    /// Sees to it that early messages are given up in time.
-    fn watch_held(&mut self, context: &mut Context<Self>) {
-        if self.hold_timer.is_some() {
-            return;
-        }
-        let Some(deadline) = self.held.next_deadline() else {
-            return;
-        };
-        let wait = deadline.saturating_duration_since(Instant::now());
-        self.hold_timer = Some(context.run_later(wait, |session, context| {
-            session.hold_timer = None;
-            for ask in session.held.expire(Instant::now()) {
-                let expected =
-                    session.core.as_ref().map_or(1, |core| core.ledger.next_number(&ask.by.device_id));
-                let _ = ask.reply.send(Err(out_of_order(expected)));
-            }
-            session.watch_held(context);
-        }));
-    }
-
     fn leave_if_done(&mut self, context: &mut Context<Self>) {
-        let is_quiet = self.in_flight.is_none() && self.inbox.is_empty();
-        let has_agent = self.core.as_ref().is_some_and(|core| core.live.agent != Phase::None);
-        if self.is_retiring && is_quiet && !has_agent {
+        if !self.is_retiring || self.in_flight.is_some() {
+            return;
+        }
+        if self.core.as_ref().is_some_and(|core| core.live.has_process() && core.live.stopping.is_none()) {
+            self.stop_agent(StopReason::Shutdown);
+        }
+        let is_quiet = self.inbox.is_empty();
+        let has_agent = self.core.as_ref().is_some_and(|core| core.live.has_process());
+        if is_quiet && !has_agent {
             context.stop();
         }
     }
@@ -434,9 +400,40 @@ impl Handler<Retire> for Session {
 
     fn handle(&mut self, _retire: Retire, context: &mut Context<Self>) {
         self.is_retiring = true;
-        self.stop_agent(StopReason::Shutdown);
         self.pump(context);
         self.leave_if_done(context);
+    }
+}
+
+impl Handler<Hibernate> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _hibernate: Hibernate, _context: &mut Context<Self>) {
+        self.hibernate(StopReason::Evicted);
+    }
+}
+
+impl Handler<Measured> for Session {
+    type Result = ();
+
+    fn handle(&mut self, measured: Measured, _context: &mut Context<Self>) {
+        self.measured(measured.bytes);
+    }
+}
+
+impl Handler<Rest> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _rest: Rest, context: &mut Context<Self>) {
+        let is_quiet = self.in_flight.is_none() && self.inbox.is_empty() && self.room.is_empty();
+        let has_work = self.core.as_ref().is_none_or(|core| {
+            core.live.agent != Phase::None
+                || wants_agent(&core.state, &core.live)
+                || !core.state.queue.is_empty()
+        });
+        if is_quiet && !has_work && self.held.next_deadline().is_none() {
+            context.stop();
+        }
     }
 }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use super::decide::{Decision, Effect, Policy, Told, decide};
 use super::ledger::Ledger;
-use super::live::Live;
+use super::live::{Live, Phase};
 use super::messages::{Answer, Command};
 use super::react::{next_dispatch, react};
 use super::state::State;
-use super::view::{DeviceView, QueuedView, Summary, TurnView, View};
+use super::view::{DeviceView, QueuedView, Status, Summary, TurnView, View};
 use crate::agent::AgentOutput;
 use crate::clock::Timestamp;
 use crate::event::{By, Event, Record};
@@ -144,6 +144,9 @@ impl Core {
     pub fn stage_dispatch(&mut self, batch: &mut Batch, now: Timestamp) {
         if let Some(dispatch) = next_dispatch(&self.state, &self.live) {
             self.live.begin_turn();
+            if matches!(dispatch, Event::TurnDispatched { made_up: Some(_), .. }) {
+                self.live.wants_recap = false;
+            }
             self.stage_events(batch, &[dispatch], now);
         }
     }
@@ -193,7 +196,7 @@ impl Core {
             title: state.settings.title.clone(),
             model: state.settings.model.clone(),
             permission_mode: state.settings.permission_mode.clone(),
-            status: state.status(),
+            status: self.status(),
             agent: self.live.view(),
             queue: queued.collect(),
             turn: state.turn.as_ref().map(|turn| TurnView {
@@ -216,6 +219,14 @@ impl Core {
         }
     }
 
+    /// What it is doing.
+    fn status(&self) -> Status {
+        match self.state.status() {
+            Status::Running if self.live.agent == Phase::WaitingForSlot => Status::WaitingForSlot,
+            status => status,
+        }
+    }
+
     /// The session as the list shows it.
     #[must_use]
     pub fn summary(&self) -> Summary {
@@ -224,7 +235,7 @@ impl Core {
             session_id: state.session,
             project_path: state.settings.project_path.clone(),
             title: state.settings.title.clone(),
-            status: state.status(),
+            status: self.status(),
             head: state.head,
             created_at: state.created_at,
             last_activity_at: state.last_activity_at,
@@ -236,6 +247,7 @@ impl Core {
             cost_usd: state.cost_usd,
             devices: state.devices.keys().cloned().collect(),
             pid: self.live.pid,
+            is_warned: state.is_warned,
         }
     }
 }
@@ -261,5 +273,5 @@ impl Batch {
 
 /// Whether somebody who does this wants an agent that failed to be tried again.
 fn is_a_persons_act(command: &Command) -> bool {
-    matches!(command, Command::Submit(_) | Command::Change { .. } | Command::KeepAlive)
+    matches!(command, Command::Submit(_) | Command::Change { .. } | Command::KeepAlive | Command::Recap)
 }

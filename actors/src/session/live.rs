@@ -42,6 +42,10 @@ pub struct Live {
     pub ladder: Option<Ladder>,
     /// The agent is to be ended when its turn is over.
     pub end_after_turn: Option<StopReason>,
+    /// Somebody wants a recap, and it has not been dispatched.
+    pub wants_recap: bool,
+    /// What the agent and everything that it started take.
+    pub memory_bytes: Option<u64>,
     /// How the running or starting agent was told to find its conversation.
     pub conversation: Option<Conversation>,
     /// The message that this agent was last given and has not answered.
@@ -56,6 +60,8 @@ pub enum Phase {
     /// There is none.
     #[default]
     None,
+    /// It is wanted, and no place is free for it.
+    WaitingForSlot,
     /// Started, and has not said that it is ready.
     Starting,
     /// Takes messages.
@@ -80,13 +86,25 @@ impl Live {
     #[must_use]
     pub fn view(&self) -> AgentView {
         let state = match self.agent {
-            Phase::None => AgentState::None,
+            Phase::None | Phase::WaitingForSlot => AgentState::None,
             Phase::Starting => AgentState::Starting,
             Phase::Ready => AgentState::Ready,
             Phase::Stopping => AgentState::Stopping,
         };
         let problem = self.parked.clone();
-        AgentView { state, pid: self.pid, memory_bytes: None, version: self.version.clone(), problem }
+        AgentView {
+            state,
+            pid: self.pid,
+            memory_bytes: self.memory_bytes,
+            version: self.version.clone(),
+            problem,
+        }
+    }
+
+    /// Whether there is a process, or one on its way.
+    #[must_use]
+    pub fn has_process(&self) -> bool {
+        matches!(self.agent, Phase::Starting | Phase::Ready | Phase::Stopping)
     }
 
     /// Begins a turn.
@@ -119,6 +137,7 @@ impl Live {
             conversation_next: self.conversation_next,
             failures: self.failures,
             parked: self.parked.take(),
+            wants_recap: self.wants_recap,
             ..Self::default()
         };
     }

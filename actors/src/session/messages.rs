@@ -84,6 +84,10 @@ pub enum Command {
     },
     /// Live on.
     KeepAlive,
+    /// Live on, and have the agent recap what it was about: a turn of its own, behind all messages that wait.
+    Recap,
+    /// See whether the session must be warned or has expired. From the registry.
+    Tend,
     /// Close for good and stop the agent.
     Close,
     /// A connection wants to follow: links its device and answers with the state.
@@ -174,3 +178,21 @@ pub(crate) struct Heard {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Retire;
+
+/// Give the agent's place to another session, if it has nothing to do. From the registry.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Hibernate;
+
+/// How much memory the agent and everything that it started take.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Measured {
+    /// Resident, in bytes.
+    pub bytes: u64,
+}
+
+/// Leave the memory of the server, if there is nothing to do and nobody is there.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Rest;

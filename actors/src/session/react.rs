@@ -12,7 +12,7 @@ use super::live::{Live, Phase, conversation_instead};
 use super::state::{State, Turn};
 use crate::agent::{AgentOutput, Conversation, Exit, ExitCause, Init, TurnResult};
 use crate::clock::Timestamp;
-use crate::event::{Approval, Event, Outcome, Resolution, StopReason};
+use crate::event::{Approval, Event, MadeUp, Outcome, Resolution, StopReason};
 use crate::ids::MessageId;
 
 /// Takes in one output and returns the events to be journalled.
@@ -52,18 +52,28 @@ pub fn react(state: &State, live: &mut Live, output: &AgentOutput, now: Timestam
 #[must_use]
 pub fn next_dispatch(state: &State, live: &Live) -> Option<Event> {
     let is_leaving = live.parked.is_some() || live.end_after_turn.is_some();
-    if live.agent != Phase::Ready || is_leaving || state.is_closed {
+    if live.agent != Phase::Ready || is_leaving || state.is_closed || state.is_expired {
         return None;
     }
     match &state.turn {
-        None => {
-            let next = state.queue.front()?;
-            Some(Event::TurnDispatched { message_id: next.message, turn: state.turns + 1, attempt: 1 })
-        }
+        None => match state.queue.front() {
+            Some(next) => {
+                let turn = state.turns + 1;
+                Some(Event::TurnDispatched { message_id: next.message, turn, attempt: 1, made_up: None })
+            }
+            None if live.wants_recap => Some(Event::TurnDispatched {
+                message_id: MessageId::random(),
+                turn: state.turns + 1,
+                attempt: 1,
+                made_up: Some(MadeUp::Recap),
+            }),
+            None => None,
+        },
         Some(turn) if turn.started_at.is_none() && live.written.is_none() => Some(Event::TurnDispatched {
             message_id: turn.message.message,
             turn: turn.number,
             attempt: turn.attempt + 1,
+            made_up: turn.made_up,
         }),
         Some(_) => None,
     }
@@ -72,8 +82,9 @@ pub fn next_dispatch(state: &State, live: &Live) -> Option<Event> {
 /// Whether an agent is needed and there is none.
 #[must_use]
 pub fn wants_agent(state: &State, live: &Live) -> bool {
-    let has_work = !state.queue.is_empty() || state.turn.is_some();
-    has_work && !state.is_closed && live.agent == Phase::None && live.parked.is_none()
+    let has_work = !state.queue.is_empty() || state.turn.is_some() || live.wants_recap;
+    let may_work = !state.is_closed && !state.is_expired && live.parked.is_none();
+    has_work && may_work && live.agent == Phase::None
 }
 
 /// What must be journalled when a session is loaded that was not at rest: its agent is gone, whatever it did.
@@ -279,8 +290,10 @@ fn fail_next(state: &State, problem: &str, now: Timestamp) -> Vec<Event> {
         attempt: 1,
         dispatched_at: now,
         started_at: None,
+        made_up: None,
     };
-    let dispatched = Event::TurnDispatched { message_id: next.message, turn: turn.number, attempt: 1 };
+    let (message_id, turn_number) = (next.message, turn.number);
+    let dispatched = Event::TurnDispatched { message_id, turn: turn_number, attempt: 1, made_up: None };
     vec![dispatched, ended(&turn, Outcome::Failed, now, Some(problem.to_owned()))]
 }
 

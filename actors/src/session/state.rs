@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::view::Status;
 use crate::clock::Timestamp;
 use crate::content::Content;
-use crate::event::{Approval, ChainHash, Event, Outcome, Record, SubmitMode};
+use crate::event::{Approval, ChainHash, Event, MadeUp, Outcome, Record, SubmitMode};
 use crate::ids::{DeviceId, MessageId, Seq, SessionId, UserId};
 
 /// Everything durable about a session, and nothing else. Cheap to clone: what grows for ever is in the [`Ledger`].
@@ -34,6 +34,10 @@ pub struct State {
     pub kept_until: Option<Timestamp>,
     /// Whether it was closed.
     pub is_closed: bool,
+    /// Whether it was said that it will expire, since the last activity.
+    pub is_warned: bool,
+    /// Whether it has expired and was not revived.
+    pub is_expired: bool,
     /// The linked devices.
     pub devices: BTreeMap<DeviceId, Linked>,
     /// Messages that wait, the next one first.
@@ -58,6 +62,8 @@ pub struct State {
     pub cost_usd: f64,
     /// The part of it that the agent itself counts: what its present conversation cost.
     conversation_cost_usd: f64,
+    /// Set between the two halves of dispatching a made-up turn.
+    next_made_up: Option<MadeUp>,
     /// Tokens of all turns together, by the agent's own names.
     pub usage: BTreeMap<String, u64>,
 }
@@ -114,6 +120,8 @@ pub struct Turn {
     pub dispatched_at: Timestamp,
     /// When the agent took it up.
     pub started_at: Option<Timestamp>,
+    /// What it is, when no person asked for it.
+    pub made_up: Option<MadeUp>,
 }
 
 /// An approval that nobody has answered.
@@ -139,6 +147,8 @@ impl State {
             last_activity_at: start,
             kept_until: None,
             is_closed: false,
+            is_warned: false,
+            is_expired: false,
             devices: BTreeMap::new(),
             queue: VecDeque::new(),
             turn: None,
@@ -151,6 +161,7 @@ impl State {
             messages: 0,
             cost_usd: 0.0,
             conversation_cost_usd: 0.0,
+            next_made_up: None,
             usage: BTreeMap::new(),
         }
     }
@@ -160,8 +171,10 @@ impl State {
         self.head = record.seq;
         self.hash = record.hash;
         ledger.apply(record, event);
-        if is_activity(event) {
+        let is_made_up = self.turn.as_ref().is_some_and(|turn| turn.made_up.is_some());
+        if is_activity(event, is_made_up) {
             self.last_activity_at = record.at;
+            self.is_warned = false;
         }
         match event {
             Event::SessionCreated { project_path, title, model, permission_mode, forked_from: _ } => {
@@ -216,7 +229,10 @@ impl State {
                 self.queue.retain(|queued| queued.message != *message_id);
             }
             Event::QueueMoved { message_id, before, .. } => self.move_in_queue(*message_id, *before),
-            Event::TurnDispatched { message_id, turn, attempt } => {
+            Event::TurnDispatched { message_id, turn, attempt, made_up } => {
+                if let Some(made_up) = made_up {
+                    self.make_up(*message_id, *made_up, record.at);
+                }
                 self.dispatch(*message_id, *turn, *attempt, record.at);
             }
             Event::TurnStarted { message_id, .. } => {
@@ -242,7 +258,17 @@ impl State {
             }
             Event::AgentStarted { .. } => self.has_agent = true,
             Event::AgentStopped { .. } => self.has_agent = false,
-            Event::SessionExtended { expires_at } => self.kept_until = Some(*expires_at),
+            Event::SessionWarned { .. } => self.is_warned = true,
+            Event::SessionExtended { expires_at } => {
+                self.kept_until = Some(*expires_at);
+                self.is_warned = false;
+            }
+            Event::SessionExpired { .. } => self.is_expired = true,
+            Event::SessionRevived { expires_at } => {
+                self.kept_until = Some(*expires_at);
+                self.is_expired = false;
+                self.is_warned = false;
+            }
             Event::SessionClosed { .. } => self.is_closed = true,
         }
     }
@@ -259,6 +285,8 @@ impl State {
     pub fn status(&self) -> Status {
         if self.is_closed {
             Status::Closed
+        } else if self.is_expired {
+            Status::Expired
         } else if !self.approvals.is_empty() {
             Status::WaitingForApproval
         } else if self.turn.is_some() || !self.queue.is_empty() {
@@ -299,6 +327,23 @@ impl State {
         self.queue.insert(place, moved);
     }
 
+    /// Puts the message of a turn that nobody sent in front of the queue, from where it is dispatched at once.
+    fn make_up(&mut self, message: MessageId, made_up: MadeUp, at: Timestamp) {
+        if self.turn_of(message).is_some() {
+            return;
+        }
+        let (Ok(content), Ok(device)) = (Content::text(made_up.command()), "tandem".parse()) else { return };
+        self.queue.push_front(Queued {
+            message,
+            device,
+            user: UserId::owner(),
+            content,
+            mode: SubmitMode::Queue,
+            accepted_at: at,
+        });
+        self.next_made_up = Some(made_up);
+    }
+
     fn dispatch(&mut self, message: MessageId, number: u64, attempt: u32, at: Timestamp) {
         if let Some(turn) = self.turn_of(message) {
             turn.attempt = attempt;
@@ -312,7 +357,9 @@ impl State {
             return;
         };
         self.turns = number;
-        self.turn = Some(Turn { message: queued, number, attempt, dispatched_at: at, started_at: None });
+        let made_up = self.next_made_up.take();
+        self.turn =
+            Some(Turn { message: queued, number, attempt, dispatched_at: at, started_at: None, made_up });
     }
 
     /// Remembers how the agent described itself, if this line is its description.
@@ -342,8 +389,13 @@ impl State {
 }
 
 /// What keeps a session alive: something that a person or the agent did, not what the server did to either.
-fn is_activity(event: &Event) -> bool {
+///
+/// A turn that the server made up is not: otherwise a recap would keep a session alive for ever.
+fn is_activity(event: &Event, is_made_up: bool) -> bool {
     match event {
+        Event::TurnStarted { .. } | Event::AgentMessage { .. } | Event::TurnEnded { .. } if is_made_up => {
+            false
+        }
         Event::SessionCreated { .. }
         | Event::SessionChanged { .. }
         | Event::MessageAccepted { .. }
@@ -361,7 +413,10 @@ fn is_activity(event: &Event) -> bool {
         | Event::ApprovalResolved { by: None, .. }
         | Event::AgentStarted { .. }
         | Event::AgentStopped { .. }
+        | Event::SessionWarned { .. }
         | Event::SessionExtended { .. }
+        | Event::SessionExpired { .. }
+        | Event::SessionRevived { .. }
         | Event::SessionClosed { .. } => false,
     }
 }

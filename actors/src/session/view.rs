@@ -143,4 +143,7 @@ pub struct Summary {
     /// The agent's process, while there is one. Stale after a crash of the server.
     #[serde(default)]
     pub pid: Option<u32>,
+    /// Whether it was said that it will expire, since the last activity.
+    #[serde(default)]
+    pub is_warned: bool,
 }

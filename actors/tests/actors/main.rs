@@ -6,6 +6,7 @@ mod agent_life;
 mod approvals;
 mod devices;
 mod framework;
+mod lifetimes;
 mod messages;
 mod storage;
 mod support;

@@ -1,11 +1,13 @@
 //! A house to test in: a journal in memory, agents played by the test, a clock that can be set.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tandem_actors::agent::gauge::{Gauge, Load};
 use tandem_actors::agent::{
     AgentHandle, AgentInput, AgentOutput, Exit, ExitCause, Launch, Launcher, Stop, TurnResult,
 };
@@ -16,7 +18,7 @@ use tandem_actors::hub::Hub;
 use tandem_actors::ids::{MessageId, Seq, SessionId, UserId};
 use tandem_actors::journal::{Journal, MemoryJournal};
 use tandem_actors::refusal::Refusal;
-use tandem_actors::registry::Create;
+use tandem_actors::registry::{Create, Limits};
 use tandem_actors::session::{Answer, Command, Policy, Submit, View};
 use tandem_actors::system::{Parts, System};
 use tokio::sync::mpsc;
@@ -31,17 +33,30 @@ pub struct House {
     pub journal: MemoryJournal,
     pub agents: Agents,
     pub clock: ManualClock,
+    pub loads: Loads,
     folder: tempfile::TempDir,
+}
+
+/// What is measured, as the test wants it.
+#[derive(Clone, Default)]
+pub struct Loads(pub Arc<Mutex<Load>>);
+
+impl Gauge for Loads {
+    fn measure(&self, _agents: &[(SessionId, u32)]) -> Load {
+        self.0.lock().unwrap().clone()
+    }
 }
 
 /// Agents that were launched and wait to be played.
 #[derive(Clone)]
 pub struct Agents {
     launched: Arc<Mutex<mpsc::UnboundedReceiver<Played>>>,
+    panics: Arc<AtomicUsize>,
 }
 
 struct Stage {
     launched: mpsc::UnboundedSender<Played>,
+    panics: Arc<AtomicUsize>,
 }
 
 /// One agent, played by the test.
@@ -54,6 +69,9 @@ pub struct Played {
 
 impl Launcher for Stage {
     fn launch(&self, launch: Launch) -> AgentHandle {
+        let is_planted =
+            self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        assert!(!is_planted, "a planted panic in the session's actor");
         let (input, played_input) = mpsc::channel(64);
         let (played_output, output) = mpsc::channel(2);
         let (stop, mut asked) = mpsc::channel(1);
@@ -88,22 +106,28 @@ impl House {
 
     /// A house on a journal that knows something already: a restart of the server.
     pub async fn open_on(journal: MemoryJournal) -> Self {
+        Self::open_with(journal, 100).await
+    }
+
+    /// A house with so many places for agents.
+    pub async fn open_with(journal: MemoryJournal, slots: usize) -> Self {
+        let loads = Loads::default();
+        let panics = Arc::new(AtomicUsize::new(0));
         let (launched, played) = mpsc::unbounded_channel();
         let clock = ManualClock::at(start_of_time());
         let folder = tempfile::tempdir().unwrap();
         let parts = Parts {
             journal: Arc::new(journal.clone()),
-            launcher: Arc::new(Stage { launched }),
+            launcher: Arc::new(Stage { launched, panics: panics.clone() }),
             clock: Arc::new(clock.clone()),
             encoder: |payload, out| {
                 out.extend_from_slice(payload);
                 out.push(b'\n');
             },
-            policy: Policy {
-                dedup_window: TimeDelta::seconds(10),
-                timeout: TimeDelta::hours(24),
-                hang_after: Duration::from_secs(600),
-            },
+            policy: Policy::default(),
+            max_agents: slots,
+            gauge: Arc::new(loads.clone()),
+            limits: Limits::default(),
             grace: Duration::from_secs(1),
             allowed_roots: vec![folder.path().to_owned(), "/".into()],
             threads: 0,
@@ -114,8 +138,9 @@ impl House {
             system,
             hub,
             journal,
-            agents: Agents { launched: Arc::new(Mutex::new(played)) },
+            agents: Agents { launched: Arc::new(Mutex::new(played)), panics },
             clock,
+            loads,
             folder,
         }
     }
@@ -146,6 +171,18 @@ impl House {
 
     pub async fn view(&self, session: SessionId) -> Arc<View> {
         self.hub.look(session, by("desk")).await.unwrap()
+    }
+
+    /// Lets time pass, for clocks and for timers, in steps that every timer notices. Needs a paused clock.
+    pub async fn pass(&self, span: TimeDelta) {
+        let step = if span > TimeDelta::hours(2) { TimeDelta::minutes(5) } else { TimeDelta::seconds(30) };
+        let mut left = span;
+        while left > TimeDelta::zero() {
+            let now = left.min(step);
+            self.clock.advance(now);
+            tokio::time::sleep(now.to_std().unwrap()).await;
+            left -= now;
+        }
     }
 
     /// Every event so far, as `kind` of each.
@@ -222,6 +259,11 @@ impl Agents {
         let agent = self.next().await;
         agent.print(AgentOutput::Ready { pid: Some(7), version: Some("test".into()) }).await;
         agent
+    }
+
+    /// The next launches panic instead, inside the session's actor.
+    pub fn panic_next(&self, launches: usize) {
+        self.panics.store(launches, Ordering::SeqCst);
     }
 
     pub fn none_was_launched(&self) -> bool {

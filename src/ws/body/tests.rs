@@ -48,7 +48,7 @@ impl Session {
 }
 
 fn body(line: &Rc<Line>) -> Body<()> {
-    Body::new(line.clone(), Arc::new(SystemClock), Arc::default(), ())
+    Body::new(line.clone(), Arc::new(SystemClock::new()), Arc::default(), ())
 }
 
 fn answer(reference: &str) -> Outgoing {
@@ -152,6 +152,7 @@ fn a_watcher_sees_each_change_of_the_list() {
         cost_usd: 0.0,
         devices: Vec::new(),
         pid: None,
+        is_warned: false,
     };
     body.board.post(summary.clone());
     let (_, after) = body.board.all();

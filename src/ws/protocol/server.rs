@@ -163,6 +163,7 @@ mod tests {
             cost_usd: 0.5,
             devices: vec!["phone".parse().unwrap()],
             pid: None,
+            is_warned: false,
         }
     }
 
@@ -269,7 +270,7 @@ mod tests {
     #[test]
     fn session_list_and_session_summary() {
         let session = format!(
-            r#"{{"sessionId":"{ID}","projectPath":"/p","title":null,"status":"idle","head":3,"createdAt":"{NOON}","lastActivityAt":"{NOON}","expiresAt":"{NOON}","turns":1,"messages":1,"queued":0,"approvals":0,"costUsd":0.5,"devices":["phone"],"pid":null}}"#
+            r#"{{"sessionId":"{ID}","projectPath":"/p","title":null,"status":"idle","head":3,"createdAt":"{NOON}","lastActivityAt":"{NOON}","expiresAt":"{NOON}","turns":1,"messages":1,"queued":0,"approvals":0,"costUsd":0.5,"devices":["phone"],"pid":null,"isWarned":false}}"#
         );
         assert_eq!(
             answer(&Reply::SessionList(vec![Arc::new(summary())])),

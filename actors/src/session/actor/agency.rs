@@ -8,6 +8,7 @@ use super::Session;
 use crate::agent::{AgentHandle, AgentInput, AgentOutput, Conversation, Exit, ExitCause, Launch, Stop};
 use crate::event::{By, StopReason};
 use crate::journal::TranscriptLine;
+use crate::registry::Slot;
 use crate::session::decide::Effect;
 use crate::session::ladder::{Ladder, Step, Why};
 use crate::session::live::{Phase, conversation_of};
@@ -18,9 +19,11 @@ use crate::session::react::wants_agent;
 #[derive(Debug, Default)]
 pub(super) struct Agency {
     hands: Option<Hands>,
+    slot: Option<Slot>,
     incarnation: u64,
     start_timer: Option<SpawnHandle>,
     watch_timer: Option<SpawnHandle>,
+    idle_timer: Option<SpawnHandle>,
 }
 
 #[derive(Debug)]
@@ -40,6 +43,9 @@ impl Session {
     /// Starts an agent when there is work and none; gives it the turn that was dispatched; ends it when it must go.
     pub(super) fn tend_agent(&mut self, context: &mut Context<Self>) {
         let Some(core) = &mut self.core else { return };
+        if core.live.agent == Phase::WaitingForSlot && self.agency.slot.is_some() {
+            core.live.agent = Phase::None;
+        }
         if core.live.agent == Phase::None {
             self.agency.hands = None;
         }
@@ -47,10 +53,15 @@ impl Session {
             self.start_agent_in_time(context);
             return;
         }
+        if core.live.agent == Phase::None {
+            // Nothing to do: the place is for others.
+            self.agency.slot = None;
+        }
         let Some(turn) = &core.state.turn else {
             if let Some(reason) = core.live.end_after_turn.take() {
                 self.stop_agent(reason);
             }
+            self.watch_rest(context);
             return;
         };
         let is_started = turn.started_at.is_some();
@@ -64,22 +75,95 @@ impl Session {
             core.live.interrupt_when_started = false;
             self.begin_ladder(Why::Interrupted);
         }
+        self.watch_rest(context);
         self.watch_turn(context);
+    }
+
+    /// The same for a timer: while an append is under way, nothing is touched that a failed append takes back;
+    /// everything is looked at again when it has ended.
+    fn tend_agent_if_at_rest(&mut self, context: &mut Context<Self>) {
+        if self.in_flight.is_none() {
+            self.tend_agent(context);
+        }
+    }
+
+    /// An agent without work may have to give its place to another session, and is ended after a while in any case.
+    fn watch_rest(&mut self, context: &mut Context<Self>) {
+        let Some(core) = &self.core else { return };
+        let has_work = core.state.turn.is_some() || !core.state.queue.is_empty() || core.live.wants_recap;
+        let is_resting = core.live.agent == Phase::Ready && !has_work;
+        if is_resting == self.agency.idle_timer.is_some() {
+            return;
+        }
+        if let Some(slot) = &self.agency.slot {
+            slot.rest(is_resting.then(Instant::now));
+        }
+        if let Some(timer) = self.agency.idle_timer.take() {
+            context.cancel_future(timer);
+        }
+        if is_resting {
+            self.agency.idle_timer = Some(context.run_later(self.around.policy.idle_after, |session, _| {
+                session.agency.idle_timer = None;
+                session.hibernate(StopReason::Idle);
+            }));
+        }
+    }
+
+    /// Ends an agent that has nothing to do; the conversation is resumed by the next message.
+    pub(super) fn hibernate(&mut self, reason: StopReason) {
+        let Some(core) = &self.core else { return };
+        let has_work = core.state.turn.is_some() || !core.state.queue.is_empty();
+        let has_input = !self.inbox.is_empty() || self.in_flight.is_some();
+        if core.live.agent == Phase::Ready && !has_work && !has_input {
+            self.stop_agent(reason);
+        }
+    }
+
+    /// The agent is ended at the end of its turn when it takes too much memory, and at once when it takes twice that.
+    pub(super) fn measured(&mut self, bytes: u64) {
+        let max = self.around.policy.max_memory_bytes;
+        let Some(core) = &mut self.core else { return };
+        core.live.memory_bytes = Some(bytes);
+        if bytes <= max || core.live.agent != Phase::Ready || self.in_flight.is_some() {
+            return;
+        }
+        tracing::warn!(session = %self.id, bytes, max, "an agent takes too much memory");
+        if bytes > max.saturating_mul(2) || core.state.turn.is_none() {
+            self.stop_agent(StopReason::Memory);
+        } else {
+            core.live.end_after_turn = Some(StopReason::Memory);
+        }
     }
 
     fn start_agent_in_time(&mut self, context: &mut Context<Self>) {
         let Some(core) = &mut self.core else { return };
         match core.live.start_not_before.filter(|at| *at > Instant::now()) {
-            None => self.start_agent(context),
+            None => self.ask_for_slot(context),
             Some(at) if self.agency.start_timer.is_none() => {
                 let wait = at.duration_since(Instant::now());
                 self.agency.start_timer = Some(context.run_later(wait, |session, context| {
                     session.agency.start_timer = None;
-                    session.tend_agent(context);
+                    session.tend_agent_if_at_rest(context);
                 }));
             }
             Some(_) => {}
         }
+    }
+
+    /// Waits for a place for the agent, then starts it.
+    fn ask_for_slot(&mut self, context: &mut Context<Self>) {
+        let Some(core) = &mut self.core else { return };
+        if self.agency.slot.is_some() {
+            self.start_agent(context);
+            return;
+        }
+        core.live.agent = Phase::WaitingForSlot;
+        let place = self.around.slots.ask(self.id, context.address().recipient()).into_actor(self);
+        context.spawn(place.map(|slot, session, context| {
+            session.agency.slot = slot.ok();
+            session.tend_agent_if_at_rest(context);
+        }));
+        self.post_summary();
     }
 
     /// Looks again when the next rung of the ladder is due, or when the agent may have been silent for too long.
@@ -91,8 +175,10 @@ impl Session {
         let wait = due.saturating_duration_since(Instant::now());
         self.agency.watch_timer = Some(context.run_later(wait, |session, context| {
             session.agency.watch_timer = None;
-            session.look_at_turn();
-            session.watch_turn(context);
+            if session.in_flight.is_none() {
+                session.look_at_turn();
+                session.watch_turn(context);
+            }
         }));
     }
 
@@ -143,6 +229,11 @@ impl Session {
             Effect::Answer { request, decision } => self.tell_agent(AgentInput::Answer { request, decision }),
             Effect::SetModel(model) => self.tell_agent(AgentInput::SetModel(model)),
             Effect::SetPermissionMode(mode) => self.tell_agent(AgentInput::SetPermissionMode(mode)),
+            Effect::Recap => {
+                if let Some(core) = &mut self.core {
+                    core.live.wants_recap = true;
+                }
+            }
             Effect::StopAgent(reason) => self.stop_agent(reason),
         }
     }
