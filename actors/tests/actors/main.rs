@@ -7,5 +7,6 @@ mod approvals;
 mod devices;
 mod framework;
 mod messages;
+mod recovery;
 mod storage;
 mod support;
