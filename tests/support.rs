@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod device;
+pub(crate) mod faults;
 pub(crate) mod model;
 pub(crate) mod raw_ws;
 pub(crate) mod server;
