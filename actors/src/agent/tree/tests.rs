@@ -68,11 +68,28 @@ async fn a_server_ends_what_another_left_of_its_own_sessions_and_no_others() {
     }
     let mut all: HashSet<SessionId> = (0..10_000).map(|_| SessionId::random()).collect();
     all.extend([first, second]);
-    let ended = end_and_count(None, Owner::Sessions(Arc::new(all)), Duration::from_millis(500)).await;
+    let all = Owner::Sessions(Arc::new(all));
+    let started = std::time::Instant::now();
+    assert_eq!(find(None, &all, &HashSet::new()).len(), 2);
+    println!("one walk through /proc for 10,000 sessions: {:?}", started.elapsed());
+    let ended = end_and_count(None, all, Duration::from_millis(500)).await;
     assert_eq!(ended, Ended { found: 2, left: Vec::new() });
     assert_eq!(found(None, other, 1).await.len(), 1);
     neighbour.kill().unwrap();
     neighbour.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_process_that_was_adopted_is_collected_and_stays_no_zombie() {
+    // As in a container whose first process this is: orphans become our children. No other test minds.
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+    let session = SessionId::random();
+    let mut child = agent("setsid sleep 300 & exec true", session);
+    child.wait().unwrap();
+    let orphan = found(None, session, 1).await.into_iter().next().unwrap();
+    assert_eq!(Stat::of(orphan.pid).unwrap().parent, own_pid());
+    assert_eq!(end_tree(None, Owner::Session(session), Duration::from_millis(500)).await, []);
+    assert!(Stat::of(orphan.pid).is_none_or(|stat| stat.start != orphan.start), "it is not even a zombie");
 }
 
 #[tokio::test]

@@ -79,9 +79,9 @@ impl<'a> Entry<'a> {
             "user" => entry.kind_of_user_line(),
             "assistant" if entry.is("isApiErrorMessage") => Kind::Failure,
             "assistant" if message.model.and_then(text_of).as_deref() == Some(SYNTHETIC) => return None,
-            "assistant" => {
-                Kind::Answer { is_last: message.stop_reason.and_then(text_of).is_some_and(is_final) }
-            }
+            "assistant" => Kind::Answer {
+                is_last: message.stop_reason.and_then(text_of).is_some_and(|reason| is_final(&reason)),
+            },
             "last-prompt" => Kind::LastPrompt,
             _ => return None,
         };
@@ -130,8 +130,8 @@ impl<'a> Entry<'a> {
 }
 
 /// The model goes on by itself after a call of a tool and after a pause.
-fn is_final(stop_reason: String) -> bool {
-    !matches!(stop_reason.as_str(), "tool_use" | "pause_turn")
+fn is_final(stop_reason: &str) -> bool {
+    !matches!(stop_reason, "tool_use" | "pause_turn")
 }
 
 #[derive(Deserialize, Default)]
