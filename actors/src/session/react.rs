@@ -220,8 +220,9 @@ fn gone(state: &State, live: &mut Live, exit: &Exit, now: Timestamp) -> Vec<Even
     let reason = before.why_it_ends().unwrap_or(StopReason::Crashed);
     let was_asked = before.stopping.is_some();
     let detail = if reason == StopReason::Crashed && !was_asked { count_failure(live, exit) } else { None };
-    // What was never ready has no turn but the one that waits for it, which it may still get.
-    if let Some(turn) = state.turn.as_ref().filter(|turn| state.has_agent || turn.started_at.is_some()) {
+    // A message that it had not taken up is given to the next one, unless we ended this one over it.
+    let is_by_us = state.has_agent && (before.why_it_ends().is_some() || before.interrupted_by.is_some());
+    if let Some(turn) = state.turn.as_ref().filter(|turn| turn.started_at.is_some() || is_by_us) {
         events.push(cut_off(turn, &before, exit, now));
     } else if let Some(problem) = live.parked.as_ref().filter(|_| before.parked.is_none()) {
         events.extend(fail_next(state, problem, now));
