@@ -6,7 +6,7 @@
 //!                   └── what comes in meanwhile waits ──┘   the next append takes all of it
 //! ```
 //! Handlers only put into the inbox. Everything that is decided is in plain modules: `decide` (commands),
-//! `react` (the agent), `state` and `ledger` (the fold), `live` (what passes), `core` (a batch of it all).
+//! `react` (the agent), `salvage` (what a crash has left), `state` and `ledger` (the fold), `live` (what passes), `core` (a batch of it all).
 
 mod actor;
 mod approvals;
@@ -21,6 +21,7 @@ mod live;
 mod load;
 mod messages;
 mod react;
+mod salvage;
 mod state;
 mod submit;
 mod view;

@@ -18,7 +18,8 @@ use super::holdback::HoldBack;
 use super::live::Phase;
 use super::load::load;
 use super::messages::{Answer, Ask, Heard, Hibernate, Measured, Reply, Rest, Retire};
-use super::react::{recover, wants_agent};
+use super::react::wants_agent;
+use super::salvage::Remains;
 use super::submit::out_of_order;
 use crate::agent::Launcher;
 use crate::clock::{Clock, Timestamp};
@@ -31,7 +32,7 @@ use crate::registry::{Board, Slots};
 use crate::room::Room;
 
 use agency::Agency;
-use inbox::Input;
+use inbox::{Input, Known};
 
 /// Senders that a session holds mail from at a time without slowing any: connections, HTTP requests, its agent.
 /// Beyond it they wait their turn; nothing is refused, because every sender awaits its answer.
@@ -87,6 +88,8 @@ pub struct Session {
     agency: Agency,
     last_delta: Option<Instant>,
     delta_timer: Option<SpawnHandle>,
+    /// What the agent has left, until it is in the journal.
+    remains: Option<Remains>,
     is_recovered: bool,
     is_retiring: bool,
     _down: DownGuard,
@@ -98,6 +101,7 @@ struct Flight {
     mark: Mark,
     answers: Vec<(Ask, Result<Answer, Refusal>)>,
     heard: Vec<(Heard, oneshot::Sender<()>)>,
+    known: Vec<Known>,
     created: Option<Reply>,
 }
 
@@ -124,6 +128,7 @@ impl Session {
             agency: Agency::default(),
             last_delta: None,
             delta_timer: None,
+            remains: None,
             is_recovered: false,
             is_retiring: false,
             _down: down,
@@ -176,8 +181,7 @@ impl Session {
         let Some(core) = self.core.as_mut().filter(|_| self.in_flight.is_none()) else { return };
         let mut flight = Flight::new(core.mark());
         if !self.is_recovered {
-            let recovery = recover(&core.state, now);
-            core.stage_events(&mut flight.batch, &recovery, now);
+            core.stage_recovery(&mut flight.batch, self.remains.as_ref(), now);
         }
         while flight.batch.has_room()
             && let Some(input) = self.inbox.pop_front()
@@ -185,6 +189,7 @@ impl Session {
             match input {
                 Input::Ask(ask) => self.stage_ask(ask, &mut flight, now),
                 Input::Heard(heard, durable) => self.stage_heard(heard, durable, &mut flight, now),
+                Input::Known(known) => self.stage_known(known, &mut flight, now),
             }
         }
         if let Some(core) = self.core.as_mut().filter(|_| !self.is_retiring) {
@@ -235,6 +240,12 @@ impl Session {
         flight.heard.push((heard, durable));
     }
 
+    fn stage_known(&mut self, known: Known, flight: &mut Flight, now: Timestamp) {
+        let Some(core) = &mut self.core else { return };
+        core.stage_known(&mut flight.batch, known.message, &known.written, now);
+        flight.known.push(known);
+    }
+
     fn launch_flight(&mut self, flight: Flight, context: &mut Context<Self>) {
         let Some(core) = &self.core else { return };
         if flight.batch.is_empty() {
@@ -281,8 +292,9 @@ impl Session {
 
     /// Everything in the batch is durable: now it may be seen.
     fn landed(&mut self, flight: Flight, context: &mut Context<Self>) {
-        let Flight { batch, mark: _, answers, heard, created } = flight;
+        let Flight { batch, mark: _, answers, heard, known: _, created } = flight;
         self.is_recovered = true;
+        self.remains = None;
         self.room.tail().append(&batch.records);
         if !batch.records.is_empty() {
             self.post_summary();
@@ -312,7 +324,7 @@ impl Session {
 
     /// Nothing was stored: commands are refused, what the agent said is kept and tried again.
     fn not_written(&mut self, flight: Flight, error: &JournalError, context: &mut Context<Self>) {
-        let Flight { batch: _, mark, answers, heard, created } = flight;
+        let Flight { batch: _, mark, answers, heard, known, created } = flight;
         let Some(core) = &mut self.core else { return };
         core.take_back(mark.clone());
         let refusal = Refusal::from(error);
@@ -333,6 +345,9 @@ impl Session {
             self.core = None;
             context.stop();
             return;
+        }
+        for known in known {
+            self.inbox.push_front(Input::Known(known));
         }
         for (heard, durable) in heard.into_iter().rev() {
             self.inbox.push_front(Input::Heard(heard, durable));
@@ -360,10 +375,14 @@ impl Actor for Session {
 
     fn started(&mut self, context: &mut Context<Self>) {
         context.set_mailbox_capacity(MAILBOX);
-        let (journal, id, policy) = (self.around.journal.clone(), self.id, self.around.policy);
-        let loading = async move { load(&*journal, id, policy).await }.into_actor(self);
+        let Surroundings { journal, launcher, policy, .. } = self.around.clone();
+        let id = self.id;
+        let loading = async move { load(&*journal, &*launcher, id, policy).await }.into_actor(self);
         context.spawn(loading.map(|outcome, session, context| match outcome {
-            Ok(core) => session.loaded(core, context),
+            Ok((core, remains)) => {
+                session.remains = remains;
+                session.loaded(core, context);
+            }
             Err(error) => session.failed_to_load(&error, context),
         }));
     }
@@ -439,7 +458,14 @@ impl Handler<Rest> for Session {
 
 impl Flight {
     fn new(mark: Mark) -> Self {
-        Self { batch: Batch::default(), mark, answers: Vec::new(), heard: Vec::new(), created: None }
+        Self {
+            batch: Batch::default(),
+            mark,
+            answers: Vec::new(),
+            heard: Vec::new(),
+            known: Vec::new(),
+            created: None,
+        }
     }
 
     fn refuse(self, refusal: &Refusal) {

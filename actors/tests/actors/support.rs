@@ -1,27 +1,31 @@
 //! A house to test in: a journal in memory, agents played by the test, a clock that can be set.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tandem_actors::agent::gauge::{Gauge, Load};
 use tandem_actors::agent::{
-    AgentHandle, AgentInput, AgentOutput, Exit, ExitCause, Launch, Launcher, Stop, TurnResult,
+    AgentHandle, AgentInput, AgentOutput, Exit, ExitCause, Launch, Launcher, Stop, Sweep, TurnResult,
 };
 use tandem_actors::clock::{ManualClock, Timestamp};
 use tandem_actors::content::Content;
 use tandem_actors::event::{Approval, By, Event, SubmitMode};
 use tandem_actors::hub::Hub;
 use tandem_actors::ids::{MessageId, Seq, SessionId, UserId};
-use tandem_actors::journal::{Journal, MemoryJournal};
+use tandem_actors::journal::{Journal, MemoryJournal, TranscriptLine};
 use tandem_actors::refusal::Refusal;
 use tandem_actors::registry::{Create, Limits};
 use tandem_actors::session::{Answer, Command, Policy, Submit, View};
 use tandem_actors::system::{Parts, System};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 /// How long a test waits for something that must come; far more than it ever takes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +38,7 @@ pub struct House {
     pub agents: Agents,
     pub clock: ManualClock,
     pub loads: Loads,
+    pub desk: Desk,
     folder: tempfile::TempDir,
 }
 
@@ -57,6 +62,16 @@ pub struct Agents {
 struct Stage {
     launched: mpsc::UnboundedSender<Played>,
     panics: Arc<AtomicUsize>,
+    desk: Desk,
+}
+
+/// What agents have left behind outside of the journal; outlives the house, as a disk does.
+#[derive(Clone, Default)]
+pub struct Desk {
+    /// The file in which the agent keeps its conversation.
+    pub transcript: Arc<Mutex<Vec<TranscriptLine>>>,
+    /// For which sessions was swept, each time.
+    pub sweeps: Arc<Mutex<Vec<Vec<SessionId>>>>,
 }
 
 /// One agent, played by the test.
@@ -93,6 +108,37 @@ impl Launcher for Stage {
         self.launched.send(played).ok();
         AgentHandle { input, output, stop }
     }
+
+    fn sweep(&self, sessions: Vec<SessionId>) -> BoxFuture<'static, Sweep> {
+        self.desk.sweeps.lock().unwrap().push(sessions);
+        Box::pin(std::future::ready(Sweep::default()))
+    }
+
+    fn transcript(
+        &self,
+        _project_path: PathBuf,
+        _conversation: Uuid,
+    ) -> BoxFuture<'static, io::Result<Vec<TranscriptLine>>> {
+        let lines = self.desk.transcript.lock().unwrap().clone();
+        Box::pin(std::future::ready(Ok(lines)))
+    }
+}
+
+impl Desk {
+    /// The agent writes this down.
+    pub fn write(&self, lines: &[String]) {
+        let lines =
+            lines.iter().map(|line| TranscriptLine { file: "/x.jsonl".into(), line: (**line).into() });
+        self.transcript.lock().unwrap().extend(lines);
+    }
+
+    /// A desk on which only the first lines have arrived.
+    pub fn cut_after(&self, lines: usize) -> Self {
+        let desk = Self::default();
+        let transcript = self.transcript.lock().unwrap();
+        desk.transcript.lock().unwrap().extend(transcript.iter().take(lines).cloned());
+        desk
+    }
 }
 
 pub fn start_of_time() -> Timestamp {
@@ -106,11 +152,16 @@ impl House {
 
     /// A house on a journal that knows something already: a restart of the server.
     pub async fn open_on(journal: MemoryJournal) -> Self {
-        Self::open_with(journal, 100).await
+        Self::open_with(journal, Desk::default(), 100).await
     }
 
-    /// A house with so many places for agents.
-    pub async fn open_with(journal: MemoryJournal, slots: usize) -> Self {
+    /// The same, with what agents have left behind.
+    pub async fn open_at(journal: MemoryJournal, desk: Desk) -> Self {
+        Self::open_with(journal, desk, 100).await
+    }
+
+    /// The same, with so many places for agents.
+    pub async fn open_with(journal: MemoryJournal, desk: Desk, slots: usize) -> Self {
         let loads = Loads::default();
         let panics = Arc::new(AtomicUsize::new(0));
         let (launched, played) = mpsc::unbounded_channel();
@@ -118,7 +169,7 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let parts = Parts {
             journal: Arc::new(journal.clone()),
-            launcher: Arc::new(Stage { launched, panics: panics.clone() }),
+            launcher: Arc::new(Stage { launched, desk: desk.clone(), panics: panics.clone() }),
             clock: Arc::new(clock.clone()),
             encoder: |payload, out| {
                 out.extend_from_slice(payload);
@@ -141,6 +192,7 @@ impl House {
             agents: Agents { launched: Arc::new(Mutex::new(played)), panics },
             clock,
             loads,
+            desk,
             folder,
         }
     }
