@@ -5,6 +5,7 @@
 //! `agent/stream_json.rs` translates, without any I/O.
 
 pub mod gauge;
+mod init;
 pub mod lines;
 #[cfg(unix)]
 pub mod process;
@@ -28,6 +29,8 @@ use crate::content::Content;
 use crate::event::Approval;
 use crate::ids::{MessageId, RequestId, SessionId, Term};
 use crate::journal::TranscriptLine;
+
+pub use init::Init;
 
 /// How many batches of output wait between the reader of an agent and its session.
 ///
@@ -219,19 +222,6 @@ pub enum AgentOutput {
     },
     /// It is gone; nothing follows.
     Exited(Exit),
-}
-
-/// The agent's description of itself at the start of a turn.
-#[derive(Debug, Clone)]
-pub struct Init {
-    /// The line, verbatim.
-    pub line: Arc<RawValue>,
-    /// The line without what is new in every turn (`uuid`), for comparison.
-    pub comparable: Value,
-    /// The conversation that it continues; `/clear` changes it.
-    pub conversation: Option<Uuid>,
-    /// The agent's version.
-    pub version: Option<String>,
 }
 
 /// How a turn ended, as the agent tells it.

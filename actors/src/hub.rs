@@ -7,12 +7,12 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::event::By;
-use crate::ids::{Seq, SessionId};
+use crate::ids::{Seq, SessionId, UserId};
 use crate::journal::Journal;
 use crate::refusal::Refusal;
 use crate::registry::{Board, Create, Directory, Find, Registry, SessionHandle, Slots};
 use crate::room::Follow;
-use crate::session::{Answer, Ask, Command, Status, View};
+use crate::session::{Answer, Ask, Command, View};
 
 /// A handle on everything; cheap to clone, may be used from any thread.
 #[derive(Clone)]
@@ -87,20 +87,20 @@ impl Hub {
         }
     }
 
-    /// Loads the sessions that were not at rest when the server stopped, so that what was queued runs on
-    /// without anybody asking. Returns at once.
+    /// Loads the sessions that were not at rest when the server stopped, one after the other, so that what was queued
+    /// runs on without anybody asking. Returns at once. One that cannot be loaded is tried again in the registry's rounds.
     pub(crate) fn wake_unfinished(&self) {
-        let (sessions, _) = self.board.all();
-        let unfinished =
-            sessions.iter().filter(|summary| !matches!(summary.status, Status::Idle | Status::Closed));
-        for summary in unfinished {
-            let (hub, session) = (self.clone(), summary.session_id);
-            actix_rt::spawn(async move {
-                if let Err(refusal) = hub.find(session).await {
-                    tracing::error!(%session, %refusal, "an unfinished session cannot be taken up");
+        let hub = self.clone();
+        actix_rt::spawn(async move {
+            let (sessions, _) = hub.board.all();
+            let Ok(device_id) = "tandem".parse() else { return };
+            let by = By { device_id, user_id: UserId::owner() };
+            for summary in sessions.iter().filter(|summary| summary.status.is_unfinished()) {
+                if let Err(refusal) = hub.look(summary.session_id, by.clone()).await {
+                    tracing::error!(session = %summary.session_id, %refusal, "an unfinished session cannot be taken up yet");
                 }
-            });
-        }
+            }
+        });
     }
 
     /// Follows a session's events behind `after`.

@@ -64,6 +64,8 @@ struct Running {
     handle: SessionHandle,
     incarnation: u64,
     last_wanted: Instant,
+    /// Its notice has come: the handle leads nowhere any more.
+    is_dead: bool,
 }
 
 /// What a registry is made of.
@@ -110,6 +112,7 @@ impl Registry {
             return Err(Refusal::shutting_down());
         }
         if let Some(running) = self.sessions.get_mut(&session)
+            && !running.is_dead
             && running.handle.addr.connected()
         {
             running.last_wanted = Instant::now();
@@ -149,7 +152,8 @@ impl Registry {
             None => make().start(),
         };
         let handle = SessionHandle { session, addr, room };
-        let running = Running { handle: handle.clone(), incarnation, last_wanted: Instant::now() };
+        let running =
+            Running { handle: handle.clone(), incarnation, last_wanted: Instant::now(), is_dead: false };
         self.sessions.insert(session, running);
         handle
     }
@@ -173,14 +177,16 @@ impl Registry {
         }));
     }
 
+    /// Lets go of a dead session whose room nobody holds: whoever still follows it must meet the next actor there.
     fn forget(&mut self, session: SessionId) {
-        if self.sessions.get(&session).is_some_and(|running| running.handle.room.is_empty()) {
+        let is_needed = |running: &Running| !running.is_dead || Arc::strong_count(&running.handle.room) > 1;
+        if self.sessions.get(&session).is_some_and(|running| !is_needed(running)) {
             self.sessions.remove(&session);
         }
     }
 
     fn stop_if_empty(&mut self) {
-        let is_empty = self.sessions.values().all(|running| !running.handle.addr.connected());
+        let is_empty = self.sessions.values().all(|running| running.is_dead);
         if is_empty && let Some(waiting) = &mut self.stopping {
             for done in waiting.drain(..) {
                 let _ = done.send(());
@@ -259,8 +265,9 @@ impl Handler<Down> for Registry {
 
     fn handle(&mut self, down: Down, context: &mut Context<Self>) {
         let Down { session, incarnation, panicked } = down;
-        if self.sessions.get(&session).is_none_or(|running| running.incarnation != incarnation) {
-            return;
+        match self.sessions.get_mut(&session) {
+            Some(running) if running.incarnation == incarnation => running.is_dead = true,
+            Some(_) | None => return,
         }
         if panicked && self.stopping.is_none() {
             let restarts = self.restarts.entry(session).or_default();
@@ -280,7 +287,7 @@ impl Handler<Loaded> for Registry {
     type Result = Vec<SessionHandle>;
 
     fn handle(&mut self, _loaded: Loaded, _context: &mut Context<Self>) -> Self::Result {
-        let running = self.sessions.values().filter(|running| running.handle.addr.connected());
+        let running = self.sessions.values().filter(|running| !running.is_dead);
         running.map(|running| running.handle.clone()).collect()
     }
 }

@@ -48,6 +48,7 @@ impl Registry {
             registry.tend_lifetimes(context);
             registry.measure(context);
             registry.rest_sessions();
+            registry.take_up_unfinished(context);
         });
         self.measure(context);
     }
@@ -110,6 +111,24 @@ impl Registry {
             context.run_later(LOOK_AGAIN_AFTER, Self::measure);
         }
         self.around.slots.set_pressure(pressure);
+    }
+
+    /// Sessions that have work and no actor, because they could not be loaded or have panicked too often, are tried again.
+    fn take_up_unfinished(&mut self, context: &mut Context<Self>) {
+        let (sessions, _) = self.around.board.all();
+        for summary in sessions.iter().filter(|summary| summary.status.is_unfinished()) {
+            // A refusal means that it is left alone for now; the next round looks again.
+            let _ = self.find(summary.session_id, context);
+        }
+        let dead: Vec<SessionId> = self
+            .sessions
+            .iter()
+            .filter(|(_, running)| running.is_dead)
+            .map(|(session, _)| *session)
+            .collect();
+        for session in dead {
+            self.forget(session);
+        }
     }
 
     fn rest_sessions(&self) {

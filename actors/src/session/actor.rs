@@ -38,6 +38,9 @@ use inbox::{Input, Known};
 /// Beyond it they wait their turn; nothing is refused, because every sender awaits its answer.
 const MAILBOX: usize = 256;
 
+/// How long, beyond the agent's own grace, a session that retires may take to write what is left.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
 /// When an append that wrote nothing is tried again for what cannot be refused: the agent's own words.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
@@ -85,6 +88,7 @@ pub struct Session {
     in_flight: Option<Flight>,
     held: HoldBack<Ask>,
     hold_timer: Option<SpawnHandle>,
+    retry_timer: Option<SpawnHandle>,
     agency: Agency,
     last_delta: Option<Instant>,
     delta_timer: Option<SpawnHandle>,
@@ -125,6 +129,7 @@ impl Session {
             in_flight: None,
             held: HoldBack::new(),
             hold_timer: None,
+            retry_timer: None,
             agency: Agency::default(),
             last_delta: None,
             delta_timer: None,
@@ -216,10 +221,11 @@ impl Session {
                 let is_accepted = matches!(answer, Ok(Answer::Accepted { .. }));
                 flight.answers.push((ask, answer));
                 // A message that came early may follow this one at once.
-                if is_accepted
-                    && let Some(early) = self.held.release(&device, core.ledger.next_number(&device))
-                {
-                    self.inbox.push_front(Input::Ask(early));
+                if is_accepted {
+                    let early = self.held.release(&device, core.ledger.next_number(&device));
+                    for early in early.into_iter().rev() {
+                        self.inbox.push_front(Input::Ask(early));
+                    }
                 }
             }
         }
@@ -352,7 +358,13 @@ impl Session {
         for (heard, durable) in heard.into_iter().rev() {
             self.inbox.push_front(Input::Heard(heard, durable));
         }
-        context.run_later(RETRY_AFTER, Self::pump);
+        if self.retry_timer.is_none() {
+            self.retry_timer = Some(context.run_later(RETRY_AFTER, |session, context| {
+                session.retry_timer = None;
+                session.pump(context);
+            }));
+        }
+        self.leave_if_done(context);
     }
 
     fn leave_if_done(&mut self, context: &mut Context<Self>) {
@@ -419,6 +431,8 @@ impl Handler<Retire> for Session {
 
     fn handle(&mut self, _retire: Retire, context: &mut Context<Self>) {
         self.is_retiring = true;
+        // What cannot be written until then is recovered from at the next start.
+        context.run_later(self.around.grace + LAST_WRITES, |_, context| context.stop());
         self.pump(context);
         self.leave_if_done(context);
     }
@@ -428,7 +442,7 @@ impl Handler<Hibernate> for Session {
     type Result = ();
 
     fn handle(&mut self, _hibernate: Hibernate, _context: &mut Context<Self>) {
-        self.hibernate(StopReason::Evicted);
+        self.give_place();
     }
 }
 

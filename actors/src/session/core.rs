@@ -170,13 +170,16 @@ impl Core {
 
     /// Dispatches the next turn if it is time.
     pub fn stage_dispatch(&mut self, batch: &mut Batch, now: Timestamp) {
-        if let Some(dispatch) = next_dispatch(&self.state, &self.live) {
-            self.live.begin_turn();
-            if matches!(dispatch, Event::TurnDispatched { made_up: Some(_), .. }) {
+        let Some(dispatch) = next_dispatch(&self.state, &self.live) else { return };
+        match dispatch {
+            Event::TurnDispatched { attempt: 2.., .. } => self.live.begin_turn_again(),
+            Event::TurnDispatched { made_up: Some(_), .. } => {
+                self.live.begin_turn();
                 self.live.wants_recap = false;
             }
-            self.stage_events(batch, &[dispatch], now);
+            _ => self.live.begin_turn(),
         }
+        self.stage_events(batch, &[dispatch], now);
     }
 
     /// Numbers, chains and applies events.

@@ -8,11 +8,11 @@ use super::approvals::decide_approve;
 use super::ledger::Ledger;
 use super::lifetime::{due, revive};
 use super::messages::{Command, DeviceCard};
-use super::state::State;
+use super::state::{State, Turn};
 use super::submit::{decide_submit, known_message};
 use crate::agent::Decision as Permission;
 use crate::clock::Timestamp;
-use crate::event::{By, Event, StopReason};
+use crate::event::{By, Event, Outcome, StopReason};
 use crate::ids::{DeviceId, MessageId, RequestId, Seq};
 use crate::refusal::{Code, Refusal};
 
@@ -90,9 +90,13 @@ pub enum Told {
 #[derive(Debug, Clone)]
 pub enum Effect {
     /// End the running turn.
+    ///
+    /// It names the turn's message, because another turn may run when the effect is carried out.
     Interrupt {
         /// Who wants it.
         by: By,
+        /// Whose turn.
+        message: MessageId,
     },
     /// Pass an answer on.
     Answer {
@@ -141,7 +145,7 @@ pub fn decide(
             Err(refusal) => Decision::Refuse(refusal),
         },
         Command::Move { message, before } => decide_move(state, ledger, by, *message, *before),
-        Command::Interrupt { cancel_queued } => decide_interrupt(state, by, *cancel_queued),
+        Command::Interrupt { cancel_queued } => decide_interrupt(state, by, *cancel_queued, now),
         Command::Approve { request, verdict } => decide_approve(state, ledger, by, request, verdict, now),
         Command::Change { title, model, permission_mode } => decide_change(title, model, permission_mode),
         Command::Link(card) => done(link(state, card)),
@@ -149,7 +153,7 @@ pub fn decide(
         Command::KeepAlive => decide_keep_alive(state, now, policy),
         Command::Recap => decide_recap(state, now, policy),
         Command::Tend => decide_tend(state, now, policy),
-        Command::Close => decide_close(state, by),
+        Command::Close => decide_close(state, by, now),
         Command::Attach { device, .. } => {
             let events = if state.is_closed { Vec::new() } else { link(state, device) };
             Decision::Do { events, effects: Vec::new(), answer: Told::View }
@@ -213,12 +217,30 @@ fn cancel_all(state: &State, by: &By) -> Vec<Event> {
     state.queue.iter().map(|queued| cancel(queued.message)).collect()
 }
 
-fn decide_interrupt(state: &State, by: &By, cancel_queued: bool) -> Decision {
-    Decision::Do {
-        events: if cancel_queued { cancel_all(state, by) } else { Vec::new() },
-        effects: state.turn.iter().map(|_| Effect::Interrupt { by: by.clone() }).collect(),
-        answer: Told::Done,
-    }
+fn decide_interrupt(state: &State, by: &By, cancel_queued: bool, now: Timestamp) -> Decision {
+    let mut events = if cancel_queued { cancel_all(state, by) } else { Vec::new() };
+    let unattended = end_unattended(state, by, now, "Interrupted before an agent had taken it up.");
+    let is_attended = unattended.is_none();
+    events.extend(unattended);
+    let running = state.turn.iter().filter(|_| is_attended);
+    let interrupt = |turn: &Turn| Effect::Interrupt { by: by.clone(), message: turn.message.message };
+    Decision::Do { events, effects: running.map(interrupt).collect(), answer: Told::Done }
+}
+
+/// Ends a turn that no agent has: nobody else would.
+fn end_unattended(state: &State, by: &By, now: Timestamp, why: &str) -> Option<Event> {
+    let turn = state.turn.as_ref().filter(|_| !state.has_agent)?;
+    Some(Event::TurnEnded {
+        message_id: turn.message.message,
+        turn: turn.number,
+        outcome: Outcome::Interrupted,
+        text: None,
+        error: Some(why.to_owned()),
+        duration_ms: now.millis_since(turn.dispatched_at),
+        usage: None,
+        cost_usd: None,
+        by: Some(by.clone()),
+    })
 }
 
 /// Checks what people say about a session, at its creation and later.
@@ -329,8 +351,9 @@ fn decide_tend(state: &State, now: Timestamp, policy: &Policy) -> Decision {
     }
 }
 
-fn decide_close(state: &State, by: &By) -> Decision {
+fn decide_close(state: &State, by: &By, now: Timestamp) -> Decision {
     let mut events = cancel_all(state, by);
+    events.extend(end_unattended(state, by, now, "The session was closed."));
     events.push(Event::SessionClosed { by: by.clone() });
     Decision::Do { events, effects: vec![Effect::StopAgent(StopReason::Closed)], answer: Told::Done }
 }

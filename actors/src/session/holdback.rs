@@ -13,10 +13,17 @@ pub const HOLD_FOR: Duration = Duration::from_secs(2);
 /// How many early messages of one device are held.
 pub const MAX_HELD: usize = 64;
 
-/// Early messages by device and number. `T` is whatever must be kept of one.
+/// Early messages by device and number, each with those that came again under the same number.
+/// `T` is whatever must be kept of one.
 #[derive(Debug)]
 pub struct HoldBack<T> {
-    held: HashMap<DeviceId, BTreeMap<u64, (T, Instant)>>,
+    held: HashMap<DeviceId, BTreeMap<u64, Held<T>>>,
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    items: Vec<T>,
+    until: Instant,
 }
 
 impl<T> HoldBack<T> {
@@ -29,24 +36,25 @@ impl<T> HoldBack<T> {
     /// Holds one back.
     ///
     /// # Errors
-    /// Gives it back when the device has [`MAX_HELD`] already, or one with this number.
+    /// Gives it back when [`MAX_HELD`] of the device are held already.
     pub fn hold(&mut self, device: &DeviceId, number: u64, item: T, now: Instant) -> Result<(), T> {
         let held = self.held.entry(device.clone()).or_default();
-        if held.len() >= MAX_HELD || held.contains_key(&number) {
+        if held.values().map(|held| held.items.len()).sum::<usize>() >= MAX_HELD {
             return Err(item);
         }
-        held.insert(number, (item, now + HOLD_FOR));
+        let place = held.entry(number).or_insert_with(|| Held { items: Vec::new(), until: now + HOLD_FOR });
+        place.items.push(item);
         Ok(())
     }
 
-    /// Lets the one with this number go, if it is there.
-    pub fn release(&mut self, device: &DeviceId, number: u64) -> Option<T> {
-        let held = self.held.get_mut(device)?;
-        let (item, _) = held.remove(&number)?;
+    /// Lets those with this number go, the first that came first.
+    pub fn release(&mut self, device: &DeviceId, number: u64) -> Vec<T> {
+        let Some(held) = self.held.get_mut(device) else { return Vec::new() };
+        let released = held.remove(&number).map(|held| held.items).unwrap_or_default();
         if held.is_empty() {
             self.held.remove(device);
         }
-        Some(item)
+        released
     }
 
     /// Lets everything go that has waited long enough, in the order of the numbers.
@@ -54,8 +62,8 @@ impl<T> HoldBack<T> {
         let mut expired = Vec::new();
         for held in self.held.values_mut() {
             let due: Vec<u64> =
-                held.iter().filter(|(_, (_, until))| *until <= now).map(|(number, _)| *number).collect();
-            expired.extend(due.iter().filter_map(|number| held.remove(number)).map(|(item, _)| item));
+                held.iter().filter(|(_, held)| held.until <= now).map(|(number, _)| *number).collect();
+            expired.extend(due.iter().filter_map(|number| held.remove(number)).flat_map(|held| held.items));
         }
         self.held.retain(|_, held| !held.is_empty());
         expired
@@ -64,7 +72,7 @@ impl<T> HoldBack<T> {
     /// When the next one has waited long enough.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.held.values().flat_map(BTreeMap::values).map(|(_, until)| *until).min()
+        self.held.values().flat_map(BTreeMap::values).map(|held| held.until).min()
     }
 }
 
@@ -79,8 +87,8 @@ mod tests {
         let mut held = HoldBack::new();
         held.hold(&phone, 3, "three", now).unwrap();
         held.hold(&phone, 2, "two", now).unwrap();
-        assert_eq!(held.hold(&phone, 2, "again", now), Err("again"));
-        assert_eq!(held.release(&phone, 2), Some("two"));
+        held.hold(&phone, 2, "two again", now).unwrap();
+        assert_eq!(held.release(&phone, 2), ["two", "two again"]);
         assert_eq!(held.expire(now), Vec::<&str>::new());
         assert_eq!(held.next_deadline(), Some(now + HOLD_FOR));
         assert_eq!(held.expire(now + HOLD_FOR), ["three"]);

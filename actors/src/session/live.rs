@@ -125,6 +125,14 @@ impl Live {
         self.stopping.or_else(|| self.ladder.map(|_| StopReason::Hung))
     }
 
+    /// Begins a turn again with another agent: an interrupt that came in between still counts.
+    pub fn begin_turn_again(&mut self) {
+        let (by, is_due) = (self.interrupted_by.take(), self.interrupt_when_started);
+        self.begin_turn();
+        self.interrupted_by = by;
+        self.interrupt_when_started = is_due;
+    }
+
     /// Takes note of a person's act: what was left alone is tried again.
     pub fn unpark(&mut self) {
         self.parked = None;
@@ -140,6 +148,8 @@ impl Live {
             failures: self.failures,
             parked: self.parked.take(),
             wants_recap: self.wants_recap,
+            interrupted_by: self.interrupted_by.take(),
+            interrupt_when_started: self.interrupt_when_started,
             ..Self::default()
         };
     }

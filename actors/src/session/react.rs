@@ -102,7 +102,9 @@ pub fn recover(state: &State, now: Timestamp) -> Vec<Event> {
     for pending in &state.approvals {
         events.push(resolve(&pending.approval, pending.asked_at, Resolution::Lost, now));
     }
-    if let Some(turn) = state.turn.as_ref().filter(|turn| turn.started_at.is_some()) {
+    if let Some(turn) = state.turn.as_ref().filter(|_| state.is_closed) {
+        events.push(ended(turn, Outcome::Interrupted, now, Some("The session was closed.".to_owned())));
+    } else if let Some(turn) = state.turn.as_ref().filter(|turn| turn.started_at.is_some()) {
         let error = "The server was interrupted in the middle of this turn. Send the message again if it is still wanted.";
         events.push(ended(turn, Outcome::Lost, now, Some(error.to_owned())));
     }
@@ -210,7 +212,7 @@ fn answers(result: &TurnResult, turn: &Turn) -> bool {
 }
 
 fn gone(state: &State, live: &mut Live, exit: &Exit, now: Timestamp) -> Vec<Event> {
-    if live.agent == Phase::None {
+    if !live.has_process() {
         return Vec::new();
     }
     let before = live.clone();
@@ -233,10 +235,15 @@ fn gone(state: &State, live: &mut Live, exit: &Exit, now: Timestamp) -> Vec<Even
     let detail = if reason == StopReason::Crashed && !was_asked { count_failure(live, exit) } else { None };
     // A message that it had not taken up is given to the next one, unless we ended this one over it.
     let is_by_us = state.has_agent && (before.why_it_ends().is_some() || before.interrupted_by.is_some());
-    if let Some(turn) = state.turn.as_ref().filter(|turn| turn.started_at.is_some() || is_by_us) {
+    let is_over = |turn: &Turn| {
+        let was_written = before.written == Some(turn.message.message);
+        turn.started_at.is_some() || (is_by_us && was_written) || state.is_closed
+    };
+    if let Some(turn) = state.turn.as_ref().filter(|turn| is_over(turn)) {
         events.push(cut_off(turn, &before, exit, now));
-    } else if let Some(problem) = live.parked.as_ref().filter(|_| before.parked.is_none()) {
-        events.extend(fail_next(state, problem, now));
+    } else if let Some(problem) = live.parked.clone().filter(|_| before.parked.is_none()) {
+        events.extend(fail_next(state, live.wants_recap, &problem, now));
+        live.wants_recap &= !state.queue.is_empty();
     }
     if state.has_agent || reason == StopReason::Crashed {
         events.push(Event::AgentStopped { reason, exit_code: exit.code, detail });
@@ -296,22 +303,29 @@ fn cut_off(turn: &Turn, before: &Live, exit: &Exit, now: Timestamp) -> Event {
 }
 
 /// No agent can be had for the message that needs one: it fails and says why; the others wait for a person to act.
-fn fail_next(state: &State, problem: &str, now: Timestamp) -> Vec<Event> {
+/// The same for a recap, when nothing else waits.
+fn fail_next(state: &State, wants_recap: bool, problem: &str, now: Timestamp) -> Vec<Event> {
     if let Some(turn) = &state.turn {
         return vec![ended(turn, Outcome::Failed, now, Some(problem.to_owned()))];
     }
-    let Some(next) = state.queue.front() else { return Vec::new() };
-    let turn = Turn {
-        message: next.clone(),
-        number: state.turns + 1,
-        attempt: 1,
-        dispatched_at: now,
-        started_at: None,
-        made_up: None,
+    let (message_id, made_up) = match state.queue.front() {
+        Some(next) => (next.message, None),
+        None if wants_recap => (MessageId::random(), Some(MadeUp::Recap)),
+        None => return Vec::new(),
     };
-    let (message_id, turn_number) = (next.message, turn.number);
-    let dispatched = Event::TurnDispatched { message_id, turn: turn_number, attempt: 1, made_up: None };
-    vec![dispatched, ended(&turn, Outcome::Failed, now, Some(problem.to_owned()))]
+    let turn = state.turns + 1;
+    let failed = Event::TurnEnded {
+        message_id,
+        turn,
+        outcome: Outcome::Failed,
+        text: None,
+        error: Some(problem.to_owned()),
+        duration_ms: 0,
+        usage: None,
+        cost_usd: None,
+        by: None,
+    };
+    vec![Event::TurnDispatched { message_id, turn, attempt: 1, made_up }, failed]
 }
 
 fn say(exit: &Exit) -> String {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::ledger::Ledger;
 use super::view::Status;
+use crate::agent::Init;
 use crate::clock::Timestamp;
 use crate::content::Content;
 use crate::event::{Approval, ChainHash, Event, MadeUp, Outcome, Record, SubmitMode};
@@ -241,7 +241,11 @@ impl State {
                     turn.started_at = Some(record.at);
                 }
             }
-            Event::AgentMessage { message } => self.note_init(message.get()),
+            Event::AgentMessage { message } => {
+                if let Some(init) = Init::read(message) {
+                    self.note_init(init);
+                }
+            }
             Event::ApprovalRequested(approval) => {
                 self.approvals.push(Pending { approval: approval.clone(), asked_at: record.at });
             }
@@ -362,20 +366,14 @@ impl State {
             Some(Turn { message: queued, number, attempt, dispatched_at: at, started_at: None, made_up });
     }
 
-    /// Remembers how the agent described itself, if this line is its description.
-    fn note_init(&mut self, line: &str) {
-        // A cheap look first: nearly all lines are something else, and recovery reads millions of them.
-        if !line.contains("\"init\"") {
-            return;
-        }
-        let Some((conversation, comparable)) = read_init(line) else {
-            return;
-        };
-        if self.conversation.is_some() && conversation.is_some() && self.conversation != conversation {
+    /// Remembers how the agent described itself.
+    fn note_init(&mut self, init: Init) {
+        let is_another = |named: &Uuid| init.conversation.is_some_and(|conversation| conversation != *named);
+        if self.conversation.as_ref().is_some_and(is_another) {
             self.conversation_cost_usd = 0.0;
         }
-        self.conversation = conversation.or(self.conversation);
-        self.last_init = Some(Arc::new(comparable));
+        self.conversation = init.conversation.or(self.conversation);
+        self.last_init = Some(Arc::new(init.comparable));
     }
 
     fn add_usage(&mut self, usage: Option<&Value>) {
@@ -419,26 +417,4 @@ fn is_activity(event: &Event, is_made_up: bool) -> bool {
         | Event::SessionRevived { .. }
         | Event::SessionClosed { .. } => false,
     }
-}
-
-/// Reads a `system/init` line: the conversation that it names, and the line without what is new in every turn.
-#[must_use]
-pub fn read_init(line: &str) -> Option<(Option<Uuid>, Value)> {
-    #[derive(Deserialize)]
-    struct Head<'a> {
-        #[serde(borrow, rename = "type")]
-        kind: std::borrow::Cow<'a, str>,
-        #[serde(borrow)]
-        subtype: Option<std::borrow::Cow<'a, str>>,
-        session_id: Option<Uuid>,
-    }
-    let head: Head<'_> = serde_json::from_str(line).ok()?;
-    if head.kind != "system" || head.subtype.as_deref() != Some("init") {
-        return None;
-    }
-    let mut comparable: Value = serde_json::from_str(line).ok()?;
-    for new_in_every_turn in ["uuid", "user_message_uuids"] {
-        comparable.as_object_mut()?.remove(new_in_every_turn);
-    }
-    Some((head.session_id, comparable))
 }

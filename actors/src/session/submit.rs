@@ -6,7 +6,7 @@ use super::decide::{Decision, Effect, Policy, Told};
 use super::ledger::Ledger;
 use super::lifetime::revive;
 use super::messages::Submit;
-use super::state::State;
+use super::state::{State, Turn};
 use crate::clock::Timestamp;
 use crate::event::{By, Event, SubmitMode};
 use crate::ids::{MessageId, Seq};
@@ -54,12 +54,13 @@ pub(super) fn decide_submit(
         mode: submit.mode,
         device_seq: submit.device_seq,
     };
-    let interrupts = submit.mode == SubmitMode::Now && state.turn.is_some();
+    let interrupted = state.turn.iter().filter(|_| submit.mode == SubmitMode::Now);
+    let interrupt = |turn: &Turn| Effect::Interrupt { by: by.clone(), message: turn.message.message };
     let mut events: Vec<Event> = revive(state, now, policy).into_iter().collect();
     events.push(accepted);
     Decision::Do {
         answer: Told::Accepted { message_id, seq: state.head + events.len() as Seq, duplicate: false },
-        effects: interrupts.then(|| Effect::Interrupt { by: by.clone() }).into_iter().collect(),
+        effects: interrupted.map(interrupt).collect(),
         events,
     }
 }

@@ -57,6 +57,14 @@ pub enum Status {
     Closed,
 }
 
+impl Status {
+    /// Whether there is something that goes on by itself.
+    #[must_use]
+    pub fn is_unfinished(self) -> bool {
+        matches!(self, Self::Running | Self::WaitingForApproval | Self::WaitingForSlot)
+    }
+}
+
 /// The agent process of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]

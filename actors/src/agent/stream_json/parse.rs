@@ -138,20 +138,8 @@ fn replay(raw: &RawValue) -> Option<Line> {
     Some(Line::Replayed(uuid.into()))
 }
 
-/// Fields of an `init` line that are new in every turn or every process, and tell nobody anything.
-const NEW_IN_EVERY_TURN: [&str; 5] =
-    ["uuid", "user_message_uuid", "user_message_uuids", "messaging_socket_path", "timestamp"];
-
 fn init(raw: &RawValue) -> Line {
-    let mut comparable: Value = fields(raw).unwrap_or_default();
-    let conversation = comparable["session_id"].as_str().and_then(|id| id.parse().ok());
-    let version = comparable["claude_code_version"].as_str().map(str::to_owned);
-    if let Value::Object(fields) = &mut comparable {
-        for field in NEW_IN_EVERY_TURN {
-            fields.remove(field);
-        }
-    }
-    Line::Output(AgentOutput::Init(Init { line: keep(raw), comparable, conversation, version }))
+    Line::Output(AgentOutput::Init(Init::of(keep(raw))))
 }
 
 #[derive(Deserialize, Default)]

@@ -1,5 +1,7 @@
 //! The session's hand on its agent: starting it, telling it things, ending it.
 
+use std::time::Duration;
+
 use actix::prelude::*;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -9,13 +11,16 @@ use super::inbox::{Input, Known};
 use crate::agent::{AgentHandle, AgentInput, AgentOutput, Conversation, Exit, ExitCause, Launch, Stop};
 use crate::event::{By, StopReason};
 use crate::ids::MessageId;
-use crate::journal::TranscriptLine;
+use crate::journal::{JournalError, TranscriptLine};
 use crate::registry::Slot;
 use crate::session::decide::Effect;
 use crate::session::ladder::{Ladder, Step, Why};
 use crate::session::live::{Phase, conversation_of};
 use crate::session::messages::Heard;
 use crate::session::react::wants_agent;
+
+/// When a start is tried again that could not be prepared.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// The ends that the session holds of its agent. Dropping them ends the agent.
 #[derive(Debug, Default)]
@@ -26,6 +31,12 @@ pub(super) struct Agency {
     start_timer: Option<SpawnHandle>,
     watch_timer: Option<SpawnHandle>,
     idle_timer: Option<SpawnHandle>,
+    /// The agent has nothing to do, and the place knows it.
+    is_resting: bool,
+    /// The place is wanted by another session.
+    is_wanted: bool,
+    /// The agent is ended for another session: the place is given back, whatever has come in meanwhile.
+    gives_back: bool,
 }
 
 #[derive(Debug)]
@@ -50,6 +61,9 @@ impl Session {
         }
         if core.live.agent == Phase::None {
             self.agency.hands = None;
+            if std::mem::take(&mut self.agency.gives_back) {
+                self.agency.slot = None;
+            }
         }
         if let Some(message) = core.live.already_known.take() {
             self.read_what_is_known(message, context);
@@ -99,9 +113,14 @@ impl Session {
         let Some(core) = &self.core else { return };
         let has_work = core.state.turn.is_some() || !core.state.queue.is_empty() || core.live.wants_recap;
         let is_resting = core.live.agent == Phase::Ready && !has_work;
-        if is_resting == self.agency.idle_timer.is_some() {
+        if is_resting && self.agency.is_wanted {
+            self.hibernate(StopReason::Evicted);
+        }
+        if is_resting == self.agency.is_resting {
             return;
         }
+        self.agency.is_resting = is_resting;
+        self.agency.is_wanted = false;
         if let Some(slot) = &self.agency.slot {
             slot.rest(is_resting.then(Instant::now));
         }
@@ -114,6 +133,12 @@ impl Session {
                 session.hibernate(StopReason::Idle);
             }));
         }
+    }
+
+    /// Another session wants the place: it gets it when this one's agent has nothing to do.
+    pub(super) fn give_place(&mut self) {
+        self.agency.is_wanted = true;
+        self.hibernate(StopReason::Evicted);
     }
 
     /// Ends an agent that has nothing to do; the conversation is resumed by the next message.
@@ -248,7 +273,7 @@ impl Session {
 
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Interrupt { by } => self.interrupt(by),
+            Effect::Interrupt { by, message } => self.interrupt(by, message),
             Effect::Answer { request, decision } => self.tell_agent(AgentInput::Answer { request, decision }),
             Effect::SetModel(model) => self.tell_agent(AgentInput::SetModel(model)),
             Effect::SetPermissionMode(mode) => self.tell_agent(AgentInput::SetPermissionMode(mode)),
@@ -257,13 +282,21 @@ impl Session {
                     core.live.wants_recap = true;
                 }
             }
+            Effect::StopAgent(StopReason::Expired) => {
+                // A message that came in the same moment has revived it.
+                if self.core.as_ref().is_some_and(|core| core.state.is_expired) {
+                    self.stop_agent(StopReason::Expired);
+                }
+            }
             Effect::StopAgent(reason) => self.stop_agent(reason),
         }
     }
 
-    fn interrupt(&mut self, by: By) {
+    fn interrupt(&mut self, by: By, message: MessageId) {
         let Some(core) = &mut self.core else { return };
-        let Some(turn) = &core.state.turn else { return };
+        let Some(turn) = core.state.turn.as_ref().filter(|turn| turn.message.message == message) else {
+            return;
+        };
         core.live.interrupted_by = Some(by);
         if turn.started_at.is_none() {
             // An interrupt before the turn has begun is acknowledged by the agent and does nothing.
@@ -285,6 +318,7 @@ impl Session {
         if self.agency.hands.is_none() {
             return;
         }
+        self.agency.gives_back = reason == StopReason::Evicted;
         core.live.stopping = Some(reason);
         core.live.agent = Phase::Stopping;
         let how = match reason {
@@ -322,13 +356,22 @@ impl Session {
         // The agent does not know the conversation any more: give it back what it wrote, if that was kept.
         let reading = self.around.journal.transcript(self.id).into_actor(self);
         context.spawn(reading.map(move |transcript, session, context| {
-            let transcript = transcript.unwrap_or_default();
-            if transcript.is_empty() {
-                session.launch(conversation, transcript, context);
-            } else {
-                session.launch(first_choice, transcript, context);
+            match transcript {
+                Ok(transcript) if transcript.is_empty() => session.launch(conversation, transcript, context),
+                Ok(transcript) => session.launch(first_choice, transcript, context),
+                // Beginning anew would make the agent forget everything: only an empty transcript may lead to that.
+                Err(error) => session.try_later(&error, context),
             }
         }));
+    }
+
+    fn try_later(&mut self, error: &JournalError, context: &mut Context<Self>) {
+        tracing::warn!(session = %self.id, %error, "the kept transcript cannot be read; the agent is started later");
+        if let Some(core) = &mut self.core {
+            core.live.agent = Phase::None;
+            core.live.start_not_before = Some(Instant::now() + TRY_AGAIN_AFTER);
+        }
+        self.tend_agent_if_at_rest(context);
     }
 
     fn launch(
@@ -338,6 +381,13 @@ impl Session {
         context: &mut Context<Self>,
     ) {
         let Some(core) = &mut self.core else { return };
+        if core.state.is_closed || core.state.is_expired || self.is_retiring {
+            // It happened while the transcript was read.
+            core.live.agent = Phase::None;
+            self.agency.slot = None;
+            self.leave_if_done(context);
+            return;
+        }
         core.live.conversation = Some(conversation);
         let settings = &core.state.settings;
         let handle = self.around.launcher.launch(Launch {
@@ -353,13 +403,18 @@ impl Session {
         self.agency.hands = Some(Hands { input, stop });
         let (session, incarnation) = (context.address(), self.agency.incarnation);
         actix_rt::spawn(async move {
+            let mut has_exited = false;
             while let Some(outputs) = output.recv().await {
+                has_exited |= outputs.iter().any(|output| matches!(output, AgentOutput::Exited(_)));
                 // One batch at a time, and the next only when this one is durable.
                 if session.send(Heard { incarnation, outputs }).await.is_err() {
                     return;
                 }
             }
-            // An agent that goes without a word is gone all the same; after its `Exited` this says nothing new.
+            if has_exited {
+                return;
+            }
+            // An agent that goes without a word is gone all the same.
             let exit =
                 Exit { code: None, signal: None, last_words: String::new(), cause: ExitCause::ByItself };
             let outputs = vec![AgentOutput::Exited(exit)];
