@@ -262,6 +262,7 @@ impl Handler<Down> for Registry {
         if self.sessions.get(&session).is_none_or(|running| running.incarnation != incarnation) {
             return;
         }
+        self.around.metrics.session_panics.add(u64::from(panicked));
         if panicked && self.stopping.is_none() {
             let restarts = self.restarts.entry(session).or_default();
             let may_restart = restarts.count(Instant::now());

@@ -12,6 +12,7 @@ mod actor;
 mod backoff;
 mod core;
 mod decide;
+mod fact;
 mod holdback;
 mod ladder;
 mod ledger;

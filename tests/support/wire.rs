@@ -14,6 +14,7 @@ use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher}
 use tandem_actors::clock::{Clock, SystemClock};
 use tandem_actors::hub::Hub;
 use tandem_actors::journal::MemoryJournal;
+use tandem_actors::metrics::Metrics;
 use tandem_actors::registry::{Board, Directory, Limits, Registry, Setup, Slots};
 use tandem_actors::session::{Policy, Surroundings};
 
@@ -94,6 +95,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
     let board = Arc::new(Board::default());
     let directory = Arc::new(Directory::new(clock.clone(), Vec::new()));
     let slots = Slots::new(10);
+    let metrics = Metrics::default();
     let mut simulator = ProcessConfig::new(env!("CARGO_BIN_EXE_tandem"), Environment::inherited(&[]));
     simulator.args_prefix = vec!["simulator".into()];
     let around = Surroundings {
@@ -110,6 +112,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
             max_memory_bytes: 500 << 20,
         },
         slots: slots.clone(),
+        metrics: metrics.clone(),
         grace: Duration::from_secs(1),
     };
     let setup = Setup {
@@ -122,7 +125,8 @@ fn hub(journal: &MemoryJournal) -> Hub {
         arbiters: Vec::new(),
     };
     let registry = Registry::new(setup).start();
-    Hub { registry, board, directory, journal: Arc::new(journal.clone()), clock, slots }
+    let (journal, gauge) = (Arc::new(journal.clone()), Arc::new(NoGauge));
+    Hub { registry, board, directory, journal, clock, slots, metrics, gauge }
 }
 
 fn access() -> Access {

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::core::{Batch, Core, Mark, Staged};
 use super::decide::{Policy, out_of_order};
+use super::fact::Fact;
 use super::holdback::HoldBack;
 use super::live::Phase;
 use super::load::load;
@@ -24,6 +25,7 @@ use crate::down::DownGuard;
 use crate::event::{Event, StopReason};
 use crate::ids::SessionId;
 use crate::journal::{Append, Journal, JournalError};
+use crate::metrics::Metrics;
 use crate::refusal::{Code, Refusal};
 use crate::registry::{Board, Slots};
 use crate::room::{Room, Signal};
@@ -56,6 +58,8 @@ pub struct Surroundings {
     pub policy: Policy,
     /// Places for agents.
     pub slots: Slots,
+    /// What is counted.
+    pub metrics: Metrics,
     /// How long an agent may take to finish when the server stops.
     pub grace: Duration,
 }
@@ -90,6 +94,8 @@ pub struct Session {
     delta_timer: Option<SpawnHandle>,
     is_recovered: bool,
     is_retiring: bool,
+    /// The latest agent did not end in good order, and none was started since.
+    has_agent_failed: bool,
     _down: DownGuard,
 }
 
@@ -100,6 +106,7 @@ struct Flight {
     answers: Vec<(Ask, Result<Answer, Refusal>)>,
     heard: Vec<(Heard, oneshot::Sender<()>)>,
     created: Option<Reply>,
+    handed_over: Instant,
 }
 
 impl Session {
@@ -127,6 +134,7 @@ impl Session {
             delta_timer: None,
             is_recovered: false,
             is_retiring: false,
+            has_agent_failed: false,
             _down: down,
         }
     }
@@ -138,6 +146,7 @@ impl Session {
     fn loaded(&mut self, core: Core, context: &mut Context<Self>) {
         self.room.tail().continue_at(core.state.head);
         self.core = Some(core);
+        self.around.metrics.sessions_loaded.add(u64::from(matches!(self.origin, Some(Origin::Journal))));
         if let Some(Origin::New { created, reply }) = self.origin.take() {
             self.is_recovered = true;
             self.create(&created, reply, context);
@@ -163,7 +172,7 @@ impl Session {
             "This session cannot be read from the disk. The server's log says why; `tandem doctor` helps to find out.",
         );
         for input in self.inbox.drain(..) {
-            input.refuse(&refusal);
+            input.refuse(&refusal, &self.around.metrics);
         }
         if let Some(Origin::New { reply, .. }) = self.origin.take() {
             let _ = reply.send(Err(refusal));
@@ -179,6 +188,9 @@ impl Session {
         if !self.is_recovered {
             let recovery = recover(&core.state, now);
             core.stage_events(&mut flight.batch, &recovery, now);
+            if !recovery.is_empty() {
+                flight.batch.facts.push(Fact::Recovered { events: recovery.len() });
+            }
         }
         while flight.batch.has_room()
             && let Some(input) = self.inbox.pop_front()
@@ -198,14 +210,14 @@ impl Session {
     fn stage_ask(&mut self, ask: Ask, flight: &mut Flight, now: Timestamp) {
         let Some(core) = &mut self.core else { return };
         if self.is_retiring {
-            let _ = ask.reply.send(Err(Refusal::shutting_down()));
+            ask.answer(Err(Refusal::shutting_down()), &self.around.metrics);
             return;
         }
         let device = ask.by.device_id.clone();
         match core.stage_command(&mut flight.batch, &ask.by, &ask.command, now, &self.room) {
             Staged::Early { number, expected } => {
                 if let Err(ask) = self.held.hold(&device, number, ask, Instant::now()) {
-                    let _ = ask.reply.send(Err(out_of_order(expected)));
+                    ask.answer(Err(out_of_order(expected)), &self.around.metrics);
                 }
             }
             Staged::Answer(answer) => {
@@ -249,7 +261,7 @@ impl Session {
             transcript: flight.batch.transcript.clone(),
             summary: serde_json::to_string(&core.summary()).unwrap_or_default().into(),
         };
-        self.in_flight = Some(flight);
+        self.in_flight = Some(Flight { handed_over: Instant::now(), ..flight });
         let appending = self.around.journal.append(append).into_actor(self);
         context.spawn(appending.map(|outcome, session, context| session.append_ended(outcome, context)));
     }
@@ -260,19 +272,23 @@ impl Session {
         };
         match outcome {
             Ok(()) => {
+                self.around.metrics.append_seconds.observe_since(flight.handed_over);
+                self.around.metrics.append_events.observe_count(flight.batch.records.len() as u64);
                 self.landed(flight, context);
                 self.pump(context);
             }
             Err(error @ (JournalError::NotWritten { .. } | JournalError::Unreadable { .. })) => {
                 tracing::warn!(session = %self.id, %error, "nothing was written; commands are refused");
+                self.around.metrics.appends_not_written.add(1);
                 self.not_written(flight, &error, context);
             }
             Err(error @ (JournalError::Unknown { .. } | JournalError::Fenced { .. })) => {
                 tracing::error!(session = %self.id, %error, "this owner of the session ends");
+                self.around.metrics.appends_unknown.add(1);
                 let refusal = Refusal::from(&error);
-                flight.refuse(&refusal);
+                flight.refuse(&refusal, &self.around.metrics);
                 for input in self.inbox.drain(..) {
-                    input.refuse(&refusal);
+                    input.refuse(&refusal, &self.around.metrics);
                 }
                 self.core = None;
                 context.stop();
@@ -282,7 +298,7 @@ impl Session {
 
     /// Everything in the batch is durable: now it may be seen.
     fn landed(&mut self, flight: Flight, context: &mut Context<Self>) {
-        let Flight { batch, mark: _, answers, heard, created } = flight;
+        let Flight { batch, answers, heard, created, .. } = flight;
         self.is_recovered = true;
         self.room.tail().append(&batch.records);
         if !batch.records.is_empty() {
@@ -291,8 +307,11 @@ impl Session {
         if let Some(created) = created {
             let _ = created.send(Ok(Answer::Done));
         }
+        for fact in &batch.facts {
+            self.report(fact);
+        }
         for (ask, answer) in answers {
-            let _ = ask.reply.send(answer);
+            ask.answer(answer, &self.around.metrics);
         }
         for (_, durable) in heard {
             let _ = durable.send(());
@@ -305,6 +324,20 @@ impl Session {
         self.leave_if_done(context);
     }
 
+    /// Counts and logs something that is durable now.
+    fn report(&mut self, fact: &Fact) {
+        fact.count(&self.around.metrics);
+        fact.log(self.id);
+        match fact {
+            Fact::Stopped { reason, .. } => self.has_agent_failed = reason.is_failure(),
+            Fact::Started { .. } => {
+                let has_failed = std::mem::take(&mut self.has_agent_failed);
+                self.around.metrics.agent_restarts.add(u64::from(has_failed));
+            }
+            _ => {}
+        }
+    }
+
     fn post_summary(&self) {
         if let Some(core) = &self.core {
             self.around.board.post(core.summary());
@@ -313,7 +346,7 @@ impl Session {
 
     /// Nothing was stored: commands are refused, what the agent said is kept and tried again.
     fn not_written(&mut self, flight: Flight, error: &JournalError, context: &mut Context<Self>) {
-        let Flight { batch: _, mark, answers, heard, created } = flight;
+        let Flight { mark, answers, heard, created, .. } = flight;
         let Some(core) = &mut self.core else { return };
         core.take_back(mark.clone());
         let refusal = Refusal::from(error);
@@ -327,7 +360,7 @@ impl Session {
                 Staged::Answer(_) | Staged::Early { .. } => Err(refusal.clone()),
             };
             core.take_back(mark.clone());
-            let _ = ask.reply.send(answer);
+            ask.answer(answer, &self.around.metrics);
         }
         if let Some(created) = created {
             let _ = created.send(Err(refusal));
@@ -380,7 +413,7 @@ impl Session {
             for ask in session.held.expire(Instant::now()) {
                 let expected =
                     session.core.as_ref().map_or(1, |core| core.ledger.next_number(&ask.by.device_id));
-                let _ = ask.reply.send(Err(out_of_order(expected)));
+                ask.answer(Err(out_of_order(expected)), &session.around.metrics);
             }
             session.watch_held(context);
         }));
@@ -485,12 +518,19 @@ impl Handler<Rest> for Session {
 
 impl Flight {
     fn new(mark: Mark) -> Self {
-        Self { batch: Batch::default(), mark, answers: Vec::new(), heard: Vec::new(), created: None }
+        Self {
+            batch: Batch::default(),
+            mark,
+            answers: Vec::new(),
+            heard: Vec::new(),
+            created: None,
+            handed_over: Instant::now(),
+        }
     }
 
-    fn refuse(self, refusal: &Refusal) {
+    fn refuse(self, refusal: &Refusal, metrics: &Metrics) {
         for (ask, _) in self.answers {
-            let _ = ask.reply.send(Err(refusal.clone()));
+            ask.answer(Err(refusal.clone()), metrics);
         }
         if let Some(created) = self.created {
             let _ = created.send(Err(refusal.clone()));

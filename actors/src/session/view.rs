@@ -57,6 +57,31 @@ pub enum Status {
     Closed,
 }
 
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Idle,
+        Self::Running,
+        Self::WaitingForApproval,
+        Self::WaitingForSlot,
+        Self::Expired,
+        Self::Closed,
+    ];
+
+    /// As on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Running => "running",
+            Self::WaitingForApproval => "waiting_for_approval",
+            Self::WaitingForSlot => "waiting_for_slot",
+            Self::Expired => "expired",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// The agent process of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::session::messages::{Ask, Heard};
 
@@ -17,9 +18,9 @@ pub(super) enum Input {
 
 impl Input {
     /// Gives it up.
-    pub(super) fn refuse(self, refusal: &Refusal) {
+    pub(super) fn refuse(self, refusal: &Refusal, metrics: &Metrics) {
         if let Self::Ask(ask) = self {
-            let _ = ask.reply.send(Err(refusal.clone()));
+            ask.answer(Err(refusal.clone()), metrics);
         }
     }
 }
