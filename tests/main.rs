@@ -6,5 +6,6 @@ mod command_line;
 mod conformance;
 mod conversation;
 mod http_api;
+mod observing;
 mod support;
 mod websocket;

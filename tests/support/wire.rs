@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use tandem::access::Access;
 use tandem::server::{Server, Stopper};
 use tandem::service::Settings;
-use tandem_actors::agent::gauge::NoGauge;
+use tandem_actors::agent::gauge::{NoGauge, ProcGauge};
 use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher};
 use tandem_actors::clock::{Clock, SystemClock};
 use tandem_actors::hub::Hub;
@@ -125,7 +125,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
         arbiters: Vec::new(),
     };
     let registry = Registry::new(setup).start();
-    let (journal, gauge) = (Arc::new(journal.clone()), Arc::new(NoGauge));
+    let (journal, gauge) = (Arc::new(journal.clone()), Arc::new(ProcGauge::default()));
     Hub { registry, board, directory, journal, clock, slots, metrics, gauge }
 }
 
