@@ -160,3 +160,36 @@ async fn a_server_whose_agent_does_not_run_is_not_ready_and_says_why() {
     assert_eq!(server.get("/health").await["agent"]["found"], false);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_log_holds_ids_and_never_contents_or_tokens() {
+    let mut home = Home::new();
+    home.set("TANDEM_LOG", "tandem=trace,tandem_actors=trace");
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let phone = server.device("phone").await;
+    converse(&phone, &session, "secret-of-the-prompt").await;
+    for prompt in ["/garbage", "/crash", "secret-of-the-queue"] {
+        phone.submit(&session, prompt).await;
+    }
+    phone.kind(&session, "turn_ended", 5).await;
+    let by_http = json!({"sessionId": session, "message": "secret-over-http"});
+    assert_eq!(server.call("POST", "/api/chat", by_http).await.0, 200);
+    let broken = r#"{"type":"submit","content":"secret-in-a-bad-frame""#;
+    phone.send(json!({"type": "nonsense", "content": "secret-in-an-unknown-frame"}));
+    let wrong = reqwest::Client::new().get(server.url("/api/sessions")).bearer_auth("secret-wrong-token");
+    assert_eq!(wrong.body(broken).send().await.unwrap().status(), 401);
+    let token = std::fs::read_to_string(home.data().join("token")).unwrap();
+    drop(phone);
+    server.stop().await;
+
+    let log = home.log();
+    let leak = log.lines().find(|line| line.contains("secret") || line.contains(token.trim()));
+    assert_eq!(leak, None);
+    for event in ["session created", "agent started", "agent stopped", "message accepted", "device connected"]
+    {
+        assert!(log.lines().any(|line| line.contains(event)), "{event} in {log}");
+    }
+    let with_ids = |event: &str, id: &str| log.lines().any(|line| line.contains(event) && line.contains(id));
+    assert!(with_ids("message accepted", "device=phone") && with_ids("agent stopped", &session), "{log}");
+}
