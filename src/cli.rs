@@ -8,6 +8,7 @@ pub mod serve;
 pub mod sessions;
 pub mod settings;
 pub mod token;
+pub mod top;
 
 use std::ffi::OsString;
 use std::io;
@@ -72,6 +73,10 @@ pub enum Command {
     #[command(after_help = "Example:\n  tandem attach 0198c0de-0000-7000-8000-000000000000")]
     Attach(attach::AttachArgs),
 
+    /// Watch the conversations of the running server
+    #[command(after_help = "Example:\n  tandem top --sort cost\n  tandem top --once")]
+    Top(top::TopArgs),
+
     /// See whether everything the server needs is there, and what to do if not
     #[command(
         after_help = "Example:\n  tandem doctor --port 8080\n\nExits with 1 when something must be put right."
@@ -130,6 +135,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sessions(args) => sessions::run(settings.load()?, args).await?,
         Command::Send(args) => send::run(settings.load()?, args).await?,
         Command::Attach(args) => attach::run(settings.load()?, args).await?,
+        Command::Top(args) => top::run(settings.load()?, args).await?,
         Command::Doctor(args) => return doctor::run(settings.load(), &args).await,
         Command::Config(args) => config::run(&settings.load()?, &args)?,
     }

@@ -193,3 +193,31 @@ async fn the_log_holds_ids_and_never_contents_or_tokens() {
     let with_ids = |event: &str, id: &str| log.lines().any(|line| line.contains(event) && line.contains(id));
     assert!(with_ids("message accepted", "device=phone") && with_ids("agent stopped", &session), "{log}");
 }
+
+#[tokio::test]
+async fn top_shows_the_sessions_of_a_running_server() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let phone = server.device("phone").await;
+    phone.subscribe(&session, 0).await;
+    phone.submit(&session, "hello").await;
+    phone.kind(&session, "turn_ended", 1).await;
+
+    let once = home.command(&["top", "--once", "--url", &server.url("")]).output().await.unwrap();
+    let table = String::from_utf8(once.stdout).unwrap();
+    assert!(once.status.success(), "{table}");
+    assert!(!table.contains('\u{1b}'), "{table}");
+    let row = table.lines().find(|line| line.ends_with(&session[..13])).expect("the session has a line");
+    assert!(row.starts_with("idle ") && row.contains(" project ") && row.contains(" 1/1 "), "{table}");
+    assert!(table.contains("slots 1/10"), "{table}");
+
+    let json = home.command(&["top", "--json", "--url", &server.url("/")]).output().await.unwrap();
+    let report: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(report["sessions"][0]["sessionId"], *session);
+    server.stop().await;
+
+    let alone = home.command(&["top", "--once", "--url", "http://127.0.0.1:1"]).output().await.unwrap();
+    let complaint = String::from_utf8(alone.stderr).unwrap();
+    assert!(!alone.status.success() && complaint.contains("tandem serve"), "{complaint}");
+}
