@@ -1,10 +1,16 @@
 //! The command line: what can be asked for, and which module answers it.
 
+pub mod answer;
 pub mod attach;
+pub mod backup;
 pub mod config;
+pub mod connection;
 pub mod doctor;
+pub mod render;
+pub mod restore;
 pub mod send;
 pub mod serve;
+pub mod session_ref;
 pub mod sessions;
 pub mod settings;
 pub mod token;
@@ -66,11 +72,13 @@ pub enum Command {
     Sessions(sessions::SessionsArgs),
 
     /// Send a message to a conversation and print the answer as it comes
-    #[command(after_help = "Example:\n  tandem send 0198c0de-0000-7000-8000-000000000000 \"run the tests\"")]
+    #[command(
+        after_help = "Example:\n  tandem send --new ~/projects/site \"hello\"\n  tandem send 0198c0de \"run the tests\"\n\nExits with 0 when the turn completed, with 1 when it failed or was interrupted."
+    )]
     Send(send::SendArgs),
 
     /// Follow a conversation and type into it
-    #[command(after_help = "Example:\n  tandem attach 0198c0de-0000-7000-8000-000000000000")]
+    #[command(after_help = "Example:\n  tandem attach 0198c0de\n\nType /help for what can be typed.")]
     Attach(attach::AttachArgs),
 
     /// Watch the conversations of the running server
@@ -79,9 +87,19 @@ pub enum Command {
 
     /// See whether everything the server needs is there, and what to do if not
     #[command(
-        after_help = "Example:\n  tandem doctor --port 8080\n\nExits with 1 when something must be put right."
+        after_help = "Example:\n  tandem doctor --port 8080\n  tandem doctor --check\n\nExits with 1 when something must be put right."
     )]
     Doctor(doctor::DoctorArgs),
+
+    /// Copy all conversations into one file, also while the server runs
+    #[command(after_help = "Example:\n  tandem backup ~/tandem-$(date +%F).db")]
+    Backup(backup::BackupArgs),
+
+    /// Bring a backup back; the server must be stopped
+    #[command(
+        after_help = "Example:\n  tandem restore ~/tandem-2026-01-31.db\n\nThe database that is there is moved aside, never deleted."
+    )]
+    Restore(restore::RestoreArgs),
 
     /// Print the settings in force and where each came from
     #[command(after_help = "Example:\n  tandem config > tandem.toml")]
@@ -133,9 +151,11 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(settings.load()?, args).await?,
         Command::Token(args) => token::run(&settings.load()?, &args)?,
         Command::Sessions(args) => sessions::run(settings.load()?, args).await?,
-        Command::Send(args) => send::run(settings.load()?, args).await?,
+        Command::Send(args) => return send::run(settings.load()?, args).await,
         Command::Attach(args) => attach::run(settings.load()?, args).await?,
         Command::Top(args) => top::run(settings.load()?, args).await?,
+        Command::Backup(args) => backup::run(&settings.load()?, &args)?,
+        Command::Restore(args) => restore::run(&settings.load()?, &args)?,
         Command::Doctor(args) => return doctor::run(settings.load(), &args).await,
         Command::Config(args) => config::run(&settings.load()?, &args)?,
     }

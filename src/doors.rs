@@ -18,7 +18,7 @@ pub struct Doors {
 struct House {
     max_connections: usize,
     inside: Mutex<Inside>,
-    is_closing: watch::Sender<bool>,
+    closed_for: watch::Sender<Option<Leave>>,
     open_sockets: watch::Sender<usize>,
 }
 
@@ -28,10 +28,15 @@ struct Inside {
     sockets: HashMap<ConnectionId, Recipient<Leave>>,
 }
 
-/// Tells a socket to say goodbye and end: close code 1001.
-#[derive(Debug, Clone, Copy, Message)]
+/// Tells a socket to say goodbye and end, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub struct Leave;
+pub enum Leave {
+    /// The server stops in good order: close code 1001, at once.
+    Stopping,
+    /// The journal is in doubt: close code 4011, behind the answers to what was asked.
+    StorageInDoubt,
+}
 
 /// A place for one connection; dropping it gives the place free.
 #[derive(Debug)]
@@ -53,7 +58,7 @@ impl Doors {
         let house = House {
             max_connections,
             inside: Mutex::default(),
-            is_closing: watch::Sender::new(false),
+            closed_for: watch::Sender::new(None),
             open_sockets: watch::Sender::new(0),
         };
         Self { house: Arc::new(house) }
@@ -80,8 +85,9 @@ impl Doors {
     #[must_use]
     pub fn enter(&self, connection: ConnectionId, socket: Recipient<Leave>) -> Door {
         let mut inside = self.house.inside();
-        if self.is_closing() {
-            tell(&socket);
+        let closed_for = *self.house.closed_for.borrow();
+        if let Some(why) = closed_for {
+            tell(&socket, why);
         }
         inside.sockets.insert(connection, socket);
         self.house.open_sockets.send_replace(inside.sockets.len());
@@ -92,22 +98,22 @@ impl Doors {
     /// Whether nobody new is let in.
     #[must_use]
     pub fn is_closing(&self) -> bool {
-        *self.house.is_closing.borrow()
+        self.house.closed_for.borrow().is_some()
     }
 
     /// Resolves when the doors close; what waits for something else gives up then.
     pub async fn closing(&self) {
-        let mut is_closing = self.house.is_closing.subscribe();
+        let mut closed_for = self.house.closed_for.subscribe();
         // The sender lives in `self`, so the wait ends only by the closing.
-        let _ = is_closing.wait_for(|closing| *closing).await;
+        let _ = closed_for.wait_for(Option::is_some).await;
     }
 
     /// Lets nobody in any more, tells all sockets to leave, and waits for that, but not longer than `limit`.
-    pub async fn close(&self, limit: Duration) {
+    pub async fn close(&self, why: Leave, limit: Duration) {
         {
             let inside = self.house.inside();
-            self.house.is_closing.send_replace(true);
-            inside.sockets.values().for_each(tell);
+            self.house.closed_for.send_replace(Some(why));
+            inside.sockets.values().for_each(|socket| tell(socket, why));
         }
         let mut open_sockets = self.house.open_sockets.subscribe();
         let all_left = open_sockets.wait_for(|open| *open == 0);
@@ -117,9 +123,9 @@ impl Doors {
     }
 }
 
-fn tell(socket: &Recipient<Leave>) {
+fn tell(socket: &Recipient<Leave>, why: Leave) {
     // Full: it has been told before. Closed: it is leaving already.
-    let _ = socket.try_send(Leave);
+    let _ = socket.try_send(why);
 }
 
 impl House {
@@ -161,7 +167,7 @@ mod tests {
     #[actix::test]
     async fn closing_without_sockets_takes_no_time() {
         let doors = Doors::new(1);
-        doors.close(Duration::from_hours(1)).await;
+        doors.close(Leave::Stopping, Duration::from_hours(1)).await;
         doors.closing().await;
         assert!(doors.is_closing());
     }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod agent_probe;
 pub mod auth;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod doors;
 pub mod error;

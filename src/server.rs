@@ -13,6 +13,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tandem_actors::hub::Hub;
 
 use crate::access::Access;
+use crate::doors::Leave;
 use crate::http;
 use crate::service::{Service, Settings};
 use crate::traffic;
@@ -107,7 +108,16 @@ impl Stopper {
     /// Says goodbye to all sockets (close code 1001), lets HTTP requests end, and then stops. Both waits are bounded by
     /// [`Settings::shutdown_within`].
     pub async fn stop(&self) {
-        self.service.doors.close(self.service.settings.shutdown_within).await;
+        self.leave(Leave::Stopping).await;
+    }
+
+    /// The same for a journal in doubt: what was asked is answered, and sockets close with 4011.
+    pub async fn give_up(&self) {
+        self.leave(Leave::StorageInDoubt).await;
+    }
+
+    async fn leave(&self, why: Leave) {
+        self.service.doors.close(why, self.service.settings.shutdown_within).await;
         self.handle.stop(true).await;
     }
 }

@@ -3,17 +3,22 @@
 //! What is acknowledged was synced (WAL, `synchronous=FULL`). A commit that failed in a way that leaves it open whether
 //! it is on disk ends all writing until the next start; `writer.rs` says why.
 
+mod backup;
+mod ballast;
+mod check;
 mod checkpoint;
 mod database;
 mod faults;
 mod folder;
 mod health;
+mod lost_tail;
 mod open_error;
 mod queries;
 mod queue;
 mod reader;
 mod request;
 mod rows;
+mod space;
 mod writer;
 mod writer_thread;
 
@@ -37,9 +42,12 @@ use folder::Folder;
 use health::Health;
 use reader::Readers;
 use request::Request;
+use space::Space;
 use writer::Writer;
 use writer_thread::WriterThread;
 
+pub use backup::{Contents, CopyError, Restored, back_up, restore};
+pub use check::{Findings, Problem, check};
 pub use faults::{Failure, Faults, Moment};
 pub use open_error::OpenError;
 pub use request::TokenRow;
@@ -77,11 +85,19 @@ impl SqliteJournal {
     /// As [`SqliteJournal::open`].
     pub fn open_with_faults(folder: &Path, faults: Faults) -> Result<Self, OpenError> {
         let folder = Folder::hold(folder)?;
-        let (connection, epoch) = database::open_writer(&folder)?;
-        let readers = Readers::start(&folder)?;
         let health = Health::default();
-        let writer = Writer::new(connection, Wal::of(&folder), faults, health.clone());
+        let space = Space::of(&folder, faults.clone(), health.clone());
+        let (connection, epoch) = database::open_writer(&folder)?;
+        folder.note_used()?;
+        let readers = Readers::start(&folder)?;
+        let writer = Writer::new(connection, Wal::of(&folder), space, faults, health.clone());
         Ok(Self { epoch, health, readers, writer: WriterThread::start(writer)?, _folder: folder })
+    }
+
+    /// Resolves, with the reason, when a commit may have happened or not, or the writer has ended: nothing will be written
+    /// until the next start, and this process should end. What waited for an answer has it by then.
+    pub fn in_doubt(&self) -> impl Future<Output = String> + use<> {
+        self.health.lost()
     }
 
     /// All tokens that open the server, in no order.
@@ -136,5 +152,9 @@ impl Journal for SqliteJournal {
 
     fn trouble(&self) -> Option<String> {
         self.health.trouble()
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.health.warning()
     }
 }

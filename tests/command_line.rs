@@ -130,7 +130,7 @@ fn doctor_reports_a_configuration_that_is_wrong() {
 #[test]
 fn every_command_has_help_with_an_example() {
     let machine = Machine::new();
-    for command in ["serve", "token", "sessions", "send", "attach", "doctor", "config"] {
+    for command in ["serve", "token", "sessions", "send", "attach", "backup", "restore", "doctor", "config"] {
         let output = machine.tandem(&[command, "--help"], &[]);
         assert!(output.status.success(), "{command}");
         assert!(stdout(&output).contains("Example:\n  "), "{command}");

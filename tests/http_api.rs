@@ -103,7 +103,7 @@ async fn a_bad_body_names_its_field() {
         (
             "POST",
             "/api/sessions/keep-alive".into(),
-            r#"{"session_id":"0197a2c4-0000-7000-8000-000000000001","action":"recap"}"#,
+            r#"{"session_id":"0197a2c4-0000-7000-8000-000000000001","action":"nap"}"#,
             Some("action"),
         ),
         ("PATCH", format!("/api/sessions/{session}/queue/{session}"), "{}", Some("content")),

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod device;
+pub(crate) mod faults;
 pub(crate) mod model;
 pub(crate) mod openmetrics;
 pub(crate) mod raw_ws;
@@ -12,8 +13,13 @@ use std::time::Duration;
 
 /// Sends a signal by its name.
 pub(crate) fn signal(name: &str, pid: u32) {
-    let done = std::process::Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
-    assert!(done.expect("kill can be run").success());
+    assert!(try_signal(name, pid), "there is no process {pid}");
+}
+
+/// Sends a signal by its name to a process that may be gone; `false`: it is.
+pub(crate) fn try_signal(name: &str, pid: u32) -> bool {
+    let kill = std::process::Command::new("kill").args([format!("-{name}"), pid.to_string()]).output();
+    kill.expect("kill can be run").status.success()
 }
 
 /// Whether a process lives; a zombie does not.

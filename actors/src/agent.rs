@@ -12,10 +12,13 @@ pub mod stream_json;
 #[cfg(unix)]
 pub mod tree;
 
+use std::future::ready;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -46,6 +49,35 @@ pub trait Launcher: Send + Sync + 'static {
     /// Starts one and returns at once. Whatever happens is told through the handle's `output`:
     /// first [`AgentOutput::Ready`] or a failure, at the very end one [`AgentOutput::Exited`].
     fn launch(&self, launch: Launch) -> AgentHandle;
+
+    /// Ends whatever still runs of these sessions, tools of agents that are long gone too, and nothing of anybody else.
+    ///
+    /// To be awaited before a session's agent is launched again after a crash, and before its transcript is read.
+    fn sweep(&self, _sessions: Vec<SessionId>) -> BoxFuture<'static, Sweep> {
+        Box::pin(ready(Sweep::default()))
+    }
+
+    /// Reads what the agent itself has written down of a conversation: the whole lines of its own file, oldest first, in
+    /// the very words in which it also tells them ([`AgentOutput::Transcript`]). Empty when there is no such file.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    fn transcript(
+        &self,
+        _project_path: PathBuf,
+        _conversation: Uuid,
+    ) -> BoxFuture<'static, io::Result<Vec<TranscriptLine>>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
+}
+
+/// What [`Launcher::sweep`] found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// How many processes were running.
+    pub found: usize,
+    /// How many of them could not be ended.
+    pub left: usize,
 }
 
 /// What an agent is started with.

@@ -54,6 +54,11 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Whether writes are taken at the moment: `None`, or a sentence that says why not.
     fn trouble(&self) -> Option<String>;
+
+    /// What will become trouble if nobody does anything, in a sentence that says what to do.
+    fn warning(&self) -> Option<String> {
+        None
+    }
 }
 
 /// One session as the list knows it, without loading it.

@@ -6,9 +6,10 @@
 //!                   └── what comes in meanwhile waits ──┘   the next append takes all of it
 //! ```
 //! Handlers only put into the inbox. Everything that is decided is in plain modules: `decide` (commands),
-//! `react` (the agent), `state` and `ledger` (the fold), `live` (what passes), `core` (a batch of it all).
+//! `react` (the agent), `salvage` (what a crash has left), `state` and `ledger` (the fold), `live` (what passes), `core` (a batch of it all).
 
 mod actor;
+mod approvals;
 mod backoff;
 mod core;
 mod decide;
@@ -21,11 +22,13 @@ mod live;
 mod load;
 mod messages;
 mod react;
+mod salvage;
 mod state;
+mod submit;
 mod view;
 
 pub use actor::{Origin, Session, Surroundings};
-pub use decide::{MAX_QUEUED, Policy, check_settings};
+pub use decide::{Policy, check_settings};
 pub use holdback::{HOLD_FOR, MAX_HELD};
 pub use ladder::RUNG;
 pub use ledger::Ledger;
@@ -33,4 +36,5 @@ pub use messages::{
     Answer, Ask, Command, DeviceCard, Hibernate, Measured, Reply, Rest, Retire, Submit, Verdict,
 };
 pub use state::State;
+pub use submit::MAX_QUEUED;
 pub use view::{AgentState, AgentView, DeviceView, QueuedView, Status, Summary, TurnView, View};

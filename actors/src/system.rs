@@ -10,7 +10,7 @@ use crate::agent::Launcher;
 use crate::agent::gauge::Gauge;
 use crate::clock::Clock;
 use crate::hub::Hub;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, SessionRow};
 use crate::metrics::Metrics;
 use crate::registry::{Board, Directory, Limits, Registry, Setup, Slots, StopAll};
 use crate::room::Encoder;
@@ -50,7 +50,8 @@ pub struct System {
 }
 
 impl System {
-    /// Reads the list of sessions and starts the registry. No session is loaded, no agent started.
+    /// Reads the list of sessions, ends what an earlier server has left running of them, and starts the registry.
+    /// Then the sessions that were not at rest are taken up.
     ///
     /// Must be called on a thread with an actix system.
     ///
@@ -58,7 +59,9 @@ impl System {
     /// The journal could not be read; starting again is safe.
     pub async fn start(parts: Parts) -> Result<Self, JournalError> {
         let board = Arc::new(Board::default());
-        for row in parts.journal.sessions().await? {
+        let rows = parts.journal.sessions().await?;
+        sweep(&*parts.launcher, &rows).await;
+        for row in rows {
             match serde_json::from_str::<Summary>(&row.summary) {
                 Ok(summary) => board.post(Summary { pid: None, ..summary }),
                 Err(error) => {
@@ -119,5 +122,19 @@ impl System {
             arbiter.stop();
             let _ = arbiter.join();
         }
+    }
+}
+
+/// Two processes on one conversation split it silently, so nothing is taken up before what was left running has ended.
+async fn sweep(launcher: &dyn Launcher, rows: &[SessionRow]) {
+    let sweep = launcher.sweep(rows.iter().map(|row| row.session).collect()).await;
+    if sweep.left > 0 {
+        tracing::error!(
+            found = sweep.found,
+            left = sweep.left,
+            "processes of an earlier server cannot be ended; their sessions get no agent until they are"
+        );
+    } else if sweep.found > 0 {
+        tracing::warn!(found = sweep.found, "ended what an earlier server had left running");
     }
 }

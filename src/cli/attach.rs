@@ -1,21 +1,219 @@
 //! `tandem attach`: follows a conversation and types into it.
 
-use clap::Args;
-use tandem_actors::ids::SessionId;
+mod typed;
+mod view;
 
+use std::collections::HashSet;
+use std::io::{self, BufRead as _, IsTerminal, Write as _};
+
+use clap::Args;
+use tandem_actors::content::Content;
+use tandem_actors::ids::{MessageId, SessionId};
+use tandem_actors::session::Verdict;
+use tokio::sync::mpsc;
+
+use super::connection::{self, Role, ServerArgs, explain};
+use super::render::Style;
+use super::session_ref::SessionRef;
+use crate::client::{Client, ClientError, Incoming, IncomingStream, StartFrom, Submission};
 use crate::config::Loaded;
 
+use typed::{HELP, Typed};
+use view::View;
+
+/// Lines that were typed and not taken yet; a pasted page must not pile up in memory.
+const MAX_TYPED_LINES: usize = 64;
+
+/// Outcomes that wait to be shown; more of them wait where they are.
+const MAX_OUTCOMES: usize = 16;
+
 /// Arguments of `attach`.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct AttachArgs {
-    /// The conversation, as `tandem sessions` shows it
-    pub session: SessionId,
+    /// The conversation, as `tandem sessions` shows it; the beginning of its id is enough
+    pub session: SessionRef,
+
+    /// How many of the newest events to show first
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub tail: u64,
+
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
-/// Follows the conversation until the input ends.
+/// Everything that runs while somebody is attached.
+struct Attached {
+    client: Client,
+    session: SessionId,
+    view: View,
+    outcomes: mpsc::Sender<Outcome>,
+    /// Messages typed here whose turns have not ended.
+    unanswered: HashSet<MessageId>,
+    has_input_ended: bool,
+}
+
+/// What became of something that was typed.
+enum Outcome {
+    Done,
+    NotSent(MessageId, ClientError),
+    Refused(ClientError),
+}
+
+/// Follows the conversation until `/quit`, or until the input has ended and everything typed is answered.
 ///
 /// # Errors
-/// When no server answers.
-pub async fn run(_loaded: Loaded, _args: AttachArgs) -> anyhow::Result<()> {
-    anyhow::bail!("`attach` is not wired yet")
+/// When no server answers, or the connection is closed for good.
+pub async fn run(loaded: Loaded, args: AttachArgs) -> anyhow::Result<()> {
+    let (client, mut incoming) = connection::open(&loaded, &args.server, Role::Terminal).await?;
+    let session = args.session.resolve(&client).await?;
+    let style = if io::stdout().is_terminal() { Style::Coloured } else { Style::Plain };
+    let subscribed = client.subscribe(session, StartFrom::Newest(args.tail)).await.map_err(explain)?;
+    let (outcomes, mut told) = mpsc::channel(MAX_OUTCOMES);
+    let view = View::new(style);
+    let unanswered = HashSet::new();
+    let mut attached = Attached { client, session, view, outcomes, unanswered, has_input_ended: false };
+    show(&attached.view.begin(subscribed))?;
+    let mut lines = typed_lines();
+    attached.work(&mut incoming, &mut told, &mut lines).await?;
+    attached.client.close().await;
+    Ok(())
+}
+
+impl Attached {
+    async fn work(
+        &mut self,
+        incoming: &mut IncomingStream,
+        told: &mut mpsc::Receiver<Outcome>,
+        lines: &mut mpsc::Receiver<String>,
+    ) -> anyhow::Result<()> {
+        while !(self.has_input_ended && self.unanswered.is_empty()) {
+            let text = tokio::select! {
+                heard = incoming.next() => match heard {
+                    Some(Incoming::Closed { reason }) => anyhow::bail!("The server closed the connection: {reason}"),
+                    Some(heard) => self.heard(heard)?,
+                    None => return Ok(()),
+                },
+                outcome = told.recv() => outcome.map_or_else(String::new, |outcome| self.told(outcome)),
+                line = lines.recv(), if !self.has_input_ended => match line {
+                    Some(line) => match typed::parse(&line) {
+                        Ok(Typed::Quit) => return Ok(()),
+                        Ok(typed) => self.typed(typed),
+                        Err(mistake) => self.view.warning(&mistake),
+                    },
+                    None => {
+                        self.has_input_ended = true;
+                        String::new()
+                    }
+                },
+            };
+            show(&text)?;
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, heard: Incoming) -> anyhow::Result<String> {
+        let (text, over) = self.view.heard(heard)?;
+        if let Some(over) = over {
+            self.unanswered.remove(&over);
+        }
+        Ok(text)
+    }
+
+    fn told(&mut self, outcome: Outcome) -> String {
+        match outcome {
+            Outcome::Done => String::new(),
+            Outcome::NotSent(message, error) => {
+                self.unanswered.remove(&message);
+                self.view.warning(&explain(error).to_string())
+            }
+            Outcome::Refused(error) => self.view.warning(&explain(error).to_string()),
+        }
+    }
+
+    /// Does what was typed; what the server makes of it comes later, so that nothing here waits for it.
+    fn typed(&mut self, typed: Typed) -> String {
+        match typed {
+            Typed::Say(text) => match Content::text(text) {
+                Ok(content) => self.submit(Submission::new(content)),
+                Err(_nothing_in_it) => {}
+            },
+            Typed::Approve(request) => match self.view.approval(request) {
+                Ok(request) => {
+                    let verdict = Verdict::Allow { updated_input: None, for_session: false };
+                    self.spawn(move |client, session| async move {
+                        client.approve(session, request, verdict).await
+                    });
+                }
+                Err(mistake) => return self.view.warning(mistake),
+            },
+            Typed::Deny(request, message) => match self.view.approval(request) {
+                Ok(request) => {
+                    let verdict = Verdict::Deny { message };
+                    self.spawn(move |client, session| async move {
+                        client.approve(session, request, verdict).await
+                    });
+                }
+                Err(mistake) => return self.view.warning(mistake),
+            },
+            Typed::Interrupt => {
+                self.spawn(|client, session| async move { client.interrupt(session, false).await });
+            }
+            Typed::Cancel(message) => {
+                self.spawn(move |client, session| async move { client.cancel(session, message).await });
+            }
+            Typed::Queue => return self.view.queue(),
+            Typed::Help => return HELP.to_owned(),
+            Typed::Quit => {}
+        }
+        String::new()
+    }
+
+    fn submit(&mut self, submission: Submission) {
+        let message = submission.message_id;
+        self.unanswered.insert(message);
+        let (client, session, outcomes) = (self.client.clone(), self.session, self.outcomes.clone());
+        tokio::spawn(async move {
+            let outcome = match client.submit(session, submission).await {
+                Ok(_) => Outcome::Done,
+                Err(error) => Outcome::NotSent(message, error),
+            };
+            // Nobody listens any more when the person has quit.
+            let _ = outcomes.send(outcome).await;
+        });
+    }
+
+    fn spawn<F>(&self, command: impl FnOnce(Client, SessionId) -> F)
+    where
+        F: Future<Output = Result<(), ClientError>> + Send + 'static,
+    {
+        let outcomes = self.outcomes.clone();
+        let commanding = command(self.client.clone(), self.session);
+        tokio::spawn(async move {
+            let outcome = commanding.await.map_or_else(Outcome::Refused, |()| Outcome::Done);
+            // As above.
+            let _ = outcomes.send(outcome).await;
+        });
+    }
+}
+
+/// The lines of standard input. They are read on a thread of their own, which ends with the process: a read from a
+/// terminal cannot be taken back, and tokio's would hold up the end.
+fn typed_lines() -> mpsc::Receiver<String> {
+    let (typed, lines) = mpsc::channel(MAX_TYPED_LINES);
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            if typed.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+fn show(text: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }

@@ -2,6 +2,7 @@
 
 mod agent;
 mod data_folder;
+mod history;
 mod port;
 mod roots;
 
@@ -20,6 +21,10 @@ pub struct DoctorArgs {
     /// Print JSON instead of a list
     #[arg(long)]
     pub json: bool,
+
+    /// Read all conversations instead, and see whether every event is there and as it was written
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// What was found, in the order in which it was looked at.
@@ -67,8 +72,11 @@ impl Check {
 /// Looks at everything and prints the report; the exit code is 1 when something failed.
 ///
 /// # Errors
-/// When the report cannot be written to standard output.
+/// When the report cannot be written to standard output, or the conversations not be read.
 pub async fn run(loaded: Result<Loaded, ConfigError>, args: &DoctorArgs) -> anyhow::Result<ExitCode> {
+    if args.check {
+        return history::run(&loaded?, args.json);
+    }
     let checks = match loaded {
         Ok(loaded) => look_at_all(&loaded).await,
         Err(error) => {

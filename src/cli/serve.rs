@@ -20,9 +20,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::access::Access;
 use crate::auth::{OriginPolicy, TokenCheck, token_for_first_start};
 use crate::config::{Config, Loaded};
-use crate::server::Server;
+use crate::server::{Server, Stopper};
 use crate::service::Settings;
-use crate::store::{SqliteJournal, TokenRow};
+use crate::store::{Faults, SqliteJournal, TokenRow};
 use crate::ws::frame;
 
 use self::agent::Agent;
@@ -34,6 +34,10 @@ pub struct ServeArgs {}
 /// Threads on which sessions live. Their work is short, and the disk and the agents have threads of their own.
 const SESSION_THREADS: usize = 2;
 
+/// How the process ends when it cannot know whether its last writes are on the disk; `EX_SOFTWARE` of sysexits.h, which
+/// a service manager answers with a new start.
+const EXIT_IN_DOUBT: i32 = 70;
+
 /// Runs the server until a signal ends it: the first asks it to stop in good order, the second ends it at once.
 ///
 /// # Errors
@@ -41,7 +45,7 @@ const SESSION_THREADS: usize = 2;
 pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     let config = &loaded.config;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    let journal = Arc::new(SqliteJournal::open(&config.data.dir)?);
+    let journal = Arc::new(SqliteJournal::open_with_faults(&config.data.dir, Faults::of_environment())?);
     let access = access(config, &journal).await?;
     let agent = Agent::find(&config.agent).await?;
     let system = System::start(Parts {
@@ -66,7 +70,10 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     let stopper = server.stopper();
     let serving = actix_web::rt::spawn(server.run());
 
-    let name = signals.next().await;
+    let name = tokio::select! {
+        name = signals.next() => name,
+        reason = journal.in_doubt() => give_up(&stopper, &reason).await,
+    };
     tracing::info!(signal = name, "stopping in good order; once more to force it");
     let forced = async {
         signals.next().await;
@@ -77,6 +84,7 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = orderly => {}
+        reason = journal.in_doubt() => give_up(&stopper, &reason).await,
         () = forced => {
             tracing::warn!("stopped by force: what was not finished is recovered at the next start");
             std::process::exit(130);
@@ -88,11 +96,22 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Ends the process: what its actors know may not be what the disk holds, so nothing of it is kept. Agents die with it.
+async fn give_up(stopper: &Stopper, reason: &str) -> ! {
+    tracing::error!(
+        reason,
+        "the journal is in doubt: this process ends, and the next start reads what is on the disk"
+    );
+    stopper.give_up().await;
+    std::process::exit(EXIT_IN_DOUBT)
+}
+
 /// Who may come in: the token, made at first start, and the pages that may ask.
 async fn access(config: &Config, journal: &SqliteJournal) -> anyhow::Result<Access> {
     let mut rows = journal.token_hashes().await.context("the tokens cannot be read")?;
-    if rows.is_empty() {
-        let token = token_for_first_start(&config.data.dir)?;
+    // The file's token always opens the server: a restored history may not know it, or the folder may have none yet.
+    let token = token_for_first_start(&config.data.dir)?;
+    if !rows.iter().any(|row| row.hash == token.hash()) {
         let row =
             TokenRow { hash: token.hash(), user_id: UserId::owner(), created_at: SystemClock::new().now() };
         journal.add_token(row.clone()).await.context("the token cannot be kept")?;

@@ -1,13 +1,21 @@
 //! `/api/sessions/{id}/approvals`: what the agent may not do without a person's leave.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
 use serde_json::json;
+use tandem_actors::event::Approval;
 use tandem_actors::session::Command;
 
 use super::body::Body;
 use super::{caller, params};
 use crate::error::ApiError;
 use crate::service::Service;
+
+/// Written as it is, and never through a `Value`: an input may hold numbers that no `Value` can.
+#[derive(Serialize)]
+struct Waiting<'a> {
+    approvals: &'a [Approval],
+}
 
 /// What waits for an answer.
 pub(super) async fn list(
@@ -16,7 +24,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let session = params::session(&request)?;
     let state = service.hub.look(session, caller::by_header(&request)?).await?;
-    Ok(HttpResponse::Ok().json(json!({ "approvals": state.approvals })))
+    Ok(HttpResponse::Ok().json(Waiting { approvals: &state.approvals }))
 }
 
 /// The answer.

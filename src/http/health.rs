@@ -24,7 +24,11 @@ pub(super) async fn health(service: web::Data<Service>) -> HttpResponse {
             "ok": troubles.agent.is_none(),
             "trouble": troubles.agent,
         },
-        "storage": { "ok": troubles.storage.is_none(), "trouble": troubles.storage },
+        "storage": {
+            "ok": troubles.storage.is_none(),
+            "trouble": troubles.storage,
+            "warning": service.hub.journal.warning(),
+        },
         "slots": { "used": slots.taken, "max": slots.max, "waiting": slots.waiting },
         "memory": {
             "serverBytes": overview.server_memory_bytes,

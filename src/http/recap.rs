@@ -1,5 +1,7 @@
 //! Waiting for a recap: the turn that the server makes up for it, and what the agent says in it.
 
+use std::time::Duration;
+
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use tandem_actors::event::MadeUp;
@@ -17,8 +19,15 @@ enum Step {
     SessionClosed {},
 }
 
-/// Follows a session until the next recap has ended, and returns what was said; `None` when there will be none.
-pub(super) async fn wait(mut follow: Follow) -> Option<String> {
+/// How long a recap is waited for. It is one call of the model; behind a long turn the caller asks again later.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Follows a session until the next recap has ended, and returns what was said; `None` when there is none in time.
+pub(super) async fn wait(follow: Follow) -> Option<String> {
+    tokio::time::timeout(PATIENCE, next_recap(follow)).await.ok().flatten()
+}
+
+async fn next_recap(mut follow: Follow) -> Option<String> {
     let mut recap = None;
     while let Some(Ok(frames)) = follow.next().await {
         for payload in frame::payloads(&frames) {

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tandem_actors::clock::{Clock as _, SystemClock};
 use uuid::Uuid;
 
 use super::options::Conversation;
@@ -103,6 +104,7 @@ impl Transcript {
     /// Appends one entry; the file is made with the first.
     pub(super) fn append(&mut self, mut entry: Value) {
         entry["sessionId"] = json!(self.session);
+        entry["timestamp"] = json!(SystemClock::new().now());
         if let Err(error) = self.write(&entry) {
             // The CLI goes on as well when its disk is full.
             eprintln!("cannot write the transcript: {error}");

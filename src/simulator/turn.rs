@@ -176,9 +176,12 @@ impl Engine {
     pub(super) fn message(&mut self, content: &Value) {
         let uuid = Uuid::new_v4();
         let line = assistant(self.transcript.session, &self.options.model, &uuid.to_string(), content);
-        self.keep(json!({
-            "type": "assistant", "uuid": uuid, "message": line["message"], "isSidechain": false,
-        }));
+        // The transcript knows why the model stopped, which is not known yet when the block is printed.
+        let is_call =
+            content.as_array().is_some_and(|blocks| blocks.iter().any(|block| block["type"] == "tool_use"));
+        let mut message = line["message"].clone();
+        message["stop_reason"] = json!(if is_call { "tool_use" } else { "end_turn" });
+        self.keep(json!({"type": "assistant", "uuid": uuid, "message": message, "isSidechain": false}));
         self.output.line(&line);
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::folder::Folder;
 
@@ -50,30 +50,37 @@ impl Wal {
     }
 
     /// Looks after a commit, and copies or cuts when it is time.
-    pub(super) fn committed(&mut self, connection: &Connection) {
+    ///
+    /// # Errors
+    /// As [`Wal::cut`].
+    pub(super) fn committed(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.may_hold_pages = true;
         // The file's length is an upper bound that costs one system call: it does not shrink when the log starts over.
         let file_bytes = self.file.metadata().map_or(0, |file| file.len());
         if file_bytes <= COPY_ABOVE_BYTES {
-            return;
+            return Ok(());
         }
-        let Some(pages) = checkpoint(connection, "NOOP") else {
-            return;
+        let Some(pages) = checkpoint(connection, "NOOP")? else {
+            return Ok(());
         };
         match due(pages) {
-            Checkpoint::NotDue => {}
-            Checkpoint::Copy => {
-                checkpoint(connection, "PASSIVE");
-            }
+            Checkpoint::NotDue => Ok(()),
+            Checkpoint::Copy => checkpoint(connection, "PASSIVE").map(|_| ()),
             Checkpoint::Cut => self.cut(connection),
         }
     }
 
-    /// Copies everything and cuts the file to nothing. A failure is logged; the log keeps what it has.
-    pub(super) fn cut(&mut self, connection: &Connection) {
-        if let Some(Pages { logged: 0, .. }) = checkpoint(connection, "TRUNCATE") {
+    /// Copies everything and cuts the file to nothing. One that does not come through (a reader is in the way, the disk
+    /// is full) is logged; the log keeps what it has.
+    ///
+    /// # Errors
+    /// A write or a sync of the database failed. The system may have dropped the pages, and would report a second sync
+    /// as done: whoever tries again may cut a log whose pages are nowhere else.
+    pub(super) fn cut(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if let Some(Pages { logged: 0, .. }) = checkpoint(connection, "TRUNCATE")? {
             self.may_hold_pages = false;
         }
+        Ok(())
     }
 }
 
@@ -87,8 +94,8 @@ fn due(pages: Pages) -> Checkpoint {
     }
 }
 
-/// Runs one. A failed one loses nothing: SQLite counts pages as copied only after the database is synced.
-fn checkpoint(connection: &Connection, mode: &'static str) -> Option<Pages> {
+/// Runs one; `None` if it did not come through.
+fn checkpoint(connection: &Connection, mode: &'static str) -> rusqlite::Result<Option<Pages>> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");
     let pages = connection.prepare_cached(&sql).and_then(|mut statement| {
         statement.query_row([], |row| {
@@ -99,10 +106,11 @@ fn checkpoint(connection: &Connection, mode: &'static str) -> Option<Pages> {
         })
     });
     match pages {
-        Ok(pages) => Some(pages),
+        Ok(pages) => Ok(Some(pages)),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) => Err(error),
         Err(error) => {
             tracing::warn!(mode, %error, "checkpoint failed");
-            None
+            Ok(None)
         }
     }
 }
@@ -128,10 +136,10 @@ mod tests {
         let (connection, _) = database::open_writer(&folder).unwrap();
         let mut wal = Wal::of(&folder);
         assert!(folder.wal().metadata().unwrap().len() > 0);
-        wal.cut(&connection);
+        wal.cut(&connection).unwrap();
         assert_eq!(folder.wal().metadata().unwrap().len(), 0);
         assert!(!wal.may_hold_pages());
-        wal.committed(&connection);
+        wal.committed(&connection).unwrap();
         assert!(wal.may_hold_pages());
     }
 
@@ -145,7 +153,7 @@ mod tests {
         let mut largest = 0;
         for _ in 0..40 {
             connection.execute("REPLACE INTO meta VALUES ('big', hex(randomblob(1 << 20)))", []).unwrap();
-            wal.committed(&connection);
+            wal.committed(&connection).unwrap();
             largest = largest.max(folder.wal().metadata().unwrap().len());
         }
         assert!(largest > COPY_ABOVE_BYTES);
@@ -161,10 +169,10 @@ mod tests {
         let reader = database::open_reader(&folder).unwrap();
         reader.execute_batch("BEGIN; SELECT * FROM meta;").unwrap();
         let mut wal = Wal::of(&folder);
-        wal.cut(&connection);
+        wal.cut(&connection).unwrap();
         assert!(wal.may_hold_pages());
         reader.execute_batch("COMMIT").unwrap();
-        wal.cut(&connection);
+        wal.cut(&connection).unwrap();
         assert!(!wal.may_hold_pages());
     }
 }

@@ -1,11 +1,14 @@
 //! Connections to the database: their settings, read back, and the schema's versions.
 
+use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tandem_actors::ids::Epoch;
 
-use super::folder::Folder;
+use super::folder::{self, Folder};
+use super::lost_tail;
 use super::open_error::OpenError;
 
 /// The first release without the WAL-reset bug, as `sqlite3_libversion_number` counts.
@@ -19,6 +22,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements that a connection keeps prepared; more than there are in `writer` or `reader`.
 const PREPARED_STATEMENTS: usize = 32;
+
+/// Up to this size, a start looks at every page before it writes: about a tenth of a second. A larger database is
+/// checked by `tandem doctor --check`, so that a start takes no longer the longer a server has been in use.
+const CHECK_AT_START_BYTES: u64 = 64 << 20;
 
 /// Pragma, what it is set to, what reading it back must say.
 ///
@@ -46,37 +53,92 @@ pub(super) fn open_writer(folder: &Folder) -> Result<(Connection, Epoch), OpenEr
     if rusqlite::version_number() < OLDEST_LIBRARY {
         return Err(OpenError::OldLibrary { found: rusqlite::version() });
     }
-    let mut connection = connect(folder, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_SETTINGS)?;
+    let mut connection = open(folder.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Before anything is set: on a damaged database, nothing is written, and closing it leaves the log where it is.
+    keep_log_at_close(&connection, true).map_err(failed("keep the log", folder.path()))?;
+    check_if_small(&connection, folder)?;
+    check_log(&connection, folder)?;
+    keep_log_at_close(&connection, false).map_err(failed("release the log", folder.path()))?;
+    set_up(&connection, folder.path(), WRITER_SETTINGS)?;
     migrate(&mut connection, folder)?;
-    let epoch = epoch(&connection).map_err(failed("read the epoch", folder))?;
+    let epoch = epoch(&connection).map_err(failed("read the epoch", folder.path()))?;
     Ok((connection, epoch))
 }
 
 /// Opens a connection that cannot write. The writer's must be open.
 pub(super) fn open_reader(folder: &Folder) -> Result<Connection, OpenError> {
-    connect(folder, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_SETTINGS)
+    open_beside(folder.path())
 }
 
-fn connect(
-    folder: &Folder,
-    access: OpenFlags,
-    settings: &[(&'static str, &'static str, &str)],
-) -> Result<Connection, OpenError> {
+/// Opens a connection that cannot write, beside a server that runs, or without one.
+pub(super) fn open_beside(folder: &Path) -> Result<Connection, OpenError> {
+    let connection = open(folder, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    set_up(&connection, folder, READER_SETTINGS)?;
+    Ok(connection)
+}
+
+fn open(folder: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
     // A connection never leaves its thread, so SQLite need not guard it.
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
-        Connection::open_with_flags(folder.database(), flags).map_err(failed("open the database", folder))?;
+    let connection = Connection::open_with_flags(folder::database_of(folder), flags)
+        .map_err(failed("open the database", folder))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("set the busy timeout", folder))?;
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    Ok(connection)
+}
+
+fn set_up(
+    connection: &Connection,
+    folder: &Path,
+    settings: &[(&'static str, &'static str, &str)],
+) -> Result<(), OpenError> {
     for &(name, wanted, expected) in settings {
         // Some of these answer with a row when they are set and some do not; both are read and put aside.
         connection.pragma(None, name, wanted, |_| Ok(())).map_err(failed("set up the database", folder))?;
-        let found = read_setting(&connection, name).map_err(failed("read the settings back", folder))?;
+        let found = read_setting(connection, name).map_err(failed("read the settings back", folder))?;
         if found != expected {
             return Err(OpenError::Setting { name, wanted, found });
         }
     }
-    Ok(connection)
+    Ok(())
+}
+
+/// Whether closing the last connection leaves the log as it is, instead of copying and removing it.
+pub(super) fn keep_log_at_close(connection: &Connection, is_kept: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_kept)?;
+    Ok(())
+}
+
+fn check_if_small(connection: &Connection, folder: &Folder) -> Result<(), OpenError> {
+    let bytes = folder.database().metadata().map_or(0, |file| file.len());
+    if bytes > CHECK_AT_START_BYTES {
+        return Ok(());
+    }
+    match first_damage(connection).map_err(failed("check the database", folder.path()))? {
+        None => Ok(()),
+        Some(what) => Err(OpenError::Damaged { database: folder.database(), what }),
+    }
+}
+
+/// Whether SQLite has read all of the log that it should have.
+fn check_log(connection: &Connection, folder: &Folder) -> Result<(), OpenError> {
+    // Reading anything makes it read the log.
+    let read: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)))
+        .map_err(failed("read the log", folder.path()))?;
+    let lost = lost_tail::look(&folder.wal(), u64::try_from(read).unwrap_or(0))
+        .map_err(|cause| OpenError::Folder { operation: "read", path: folder.wal(), cause })?;
+    match lost {
+        None => Ok(()),
+        Some(what) => Err(OpenError::Damaged { database: folder.database(), what }),
+    }
+}
+
+/// Reads every page and says what is wrong with the first that is damaged; its contents are not looked at.
+pub(super) fn first_damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((found != "ok").then(|| found.replace('\n', " ")))
 }
 
 fn read_setting(connection: &Connection, name: &str) -> rusqlite::Result<String> {
@@ -91,7 +153,7 @@ fn read_setting(connection: &Connection, name: &str) -> rusqlite::Result<String>
 }
 
 fn migrate(connection: &mut Connection, folder: &Folder) -> Result<(), OpenError> {
-    let error = || failed("bring the schema up to date", folder);
+    let error = || failed("bring the schema up to date", folder.path());
     let known = MIGRATIONS.len();
     let version: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(error())?;
@@ -113,6 +175,12 @@ fn migrate(connection: &mut Connection, folder: &Folder) -> Result<(), OpenError
     Ok(())
 }
 
+/// Whether this program knows the schema of a database that has one.
+pub(super) fn is_known(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(usize::try_from(version).is_ok_and(|version| (1..=MIGRATIONS.len()).contains(&version)))
+}
+
 fn epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
     connection.execute(
         "INSERT INTO meta (name, value) VALUES ('epoch', ?1) ON CONFLICT DO NOTHING",
@@ -123,9 +191,18 @@ fn epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
     Ok(Epoch::stored(&text))
 }
 
-fn failed(operation: &'static str, folder: &Folder) -> impl FnOnce(rusqlite::Error) -> OpenError + use<> {
-    let folder = folder.path().to_owned();
-    move |cause| OpenError::Database { operation, folder, cause }
+/// Says what could not be done, and tells a damaged database from one that is only out of reach.
+pub(super) fn failed(
+    operation: &'static str,
+    folder: &Path,
+) -> impl FnOnce(rusqlite::Error) -> OpenError + use<> {
+    let folder = folder.to_owned();
+    move |cause| match cause.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            OpenError::Damaged { database: folder::database_of(&folder), what: cause.to_string() }
+        }
+        _ => OpenError::Database { operation, folder, cause },
+    }
 }
 
 #[cfg(test)]
@@ -159,7 +236,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::hold(home.path()).unwrap();
         let impossible = [("journal_mode", "MEMORY", "wal")];
-        let error = connect(&folder, OpenFlags::SQLITE_OPEN_READ_WRITE, &impossible).unwrap_err();
+        let connection = open(folder.path(), OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        let error = set_up(&connection, folder.path(), &impossible).unwrap_err();
         assert!(matches!(error, OpenError::Setting { name: "journal_mode", .. }));
     }
 

@@ -55,6 +55,26 @@ pub enum OpenError {
         /// What reading it back gave.
         found: String,
     },
+    /// What is there is no whole database. It was only read.
+    #[error(
+        "the database {database} is damaged ({what}); nothing was changed. Bring back a backup with `tandem restore FILE`, \
+         which keeps what is there; `tandem doctor --check` shows what can still be read, and `tandem backup FILE` saves it \
+         if it is whole in itself"
+    )]
+    Damaged {
+        /// Which file.
+        database: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A restore was cut off between the old files and the new one.
+    #[error(
+        "a restore into {folder} did not come to its end; run `tandem restore FILE` again, which keeps the old files"
+    )]
+    UnfinishedRestore {
+        /// The data folder.
+        folder: PathBuf,
+    },
     /// SQLite refused.
     #[error("could not {operation} in {folder}")]
     Database {

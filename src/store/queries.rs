@@ -108,7 +108,8 @@ fn session_key(connection: &Connection, session: SessionId) -> rusqlite::Result<
         .optional()
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+/// One event.
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record {
         seq: rows::seq_of(row.get(0)?),
         at: Timestamp::from_millis(row.get(1)?),

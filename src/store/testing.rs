@@ -46,6 +46,20 @@ impl Owner {
         }
     }
 
+    /// An append of the event by which a session begins.
+    pub(super) fn creates(&self) -> Append {
+        let created = Event::SessionCreated {
+            project_path: "/project".to_owned(),
+            title: None,
+            model: None,
+            permission_mode: None,
+            forked_from: None,
+        };
+        let at = Timestamp::from_millis(1_790_000_000_007);
+        let record = Record::new((self.head, self.hash), self.term, at, &created).unwrap();
+        Append { records: vec![record], ..self.says(&[]) }
+    }
+
     /// Appends these texts, and moves on if they were written.
     pub(super) async fn write(&mut self, journal: &impl Journal, texts: &[&str]) -> Result<(), JournalError> {
         let append = self.says(texts);

@@ -149,6 +149,70 @@ async fn a_disk_that_is_full_in_the_commit_is_no_doubt() {
 }
 
 #[tokio::test]
+async fn on_a_full_disk_nothing_is_begun_and_what_runs_comes_to_its_end() {
+    let home = tempfile::tempdir().unwrap();
+    let order = home.path().join("order");
+    let journal = SqliteJournal::open_with_faults(home.path(), Faults::from_file(order.clone())).unwrap();
+    let ballast = home.path().join("ballast");
+    assert!(ballast.exists(), "there is room for it");
+    let mut owner = Owner::of_new(&journal).await;
+    std::fs::write(&order, "disk-full 1").unwrap();
+    let error = owner.write(&journal, &["one"]).await.unwrap_err();
+    assert!(matches!(error, JournalError::NotWritten { .. }), "{error}");
+    assert!(!ballast.exists(), "it was given up");
+    assert!(history(&journal, owner.session).await.is_empty(), "reads go on");
+
+    // The ballast has made room for a while: the disk is not quite full, but short.
+    std::fs::write(&order, "disk-short 0").unwrap();
+    owner.write(&journal, &["one"]).await.unwrap();
+    let error = journal.append(owner.creates()).await.unwrap_err();
+    assert!(matches!(error, JournalError::NotWritten { .. }), "{error}");
+    assert!(journal.trouble().unwrap().starts_with("the disk is full"));
+    assert!(journal.warning().unwrap().contains("make room"));
+
+    std::fs::remove_file(&order).unwrap();
+    journal.append(owner.creates()).await.unwrap();
+    assert_eq!((journal.trouble(), journal.warning()), (None, None));
+    assert!(ballast.exists(), "it was made again");
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_reported_and_left_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    let mut owner = Owner::of_new(&journal).await;
+    for _ in 0..40 {
+        owner.write(&journal, &[&"x".repeat(3000)]).await.unwrap();
+    }
+    drop(journal);
+    let file = home.path().join("tandem.db");
+    let whole = std::fs::read(&file).unwrap();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut damaged = whole.clone();
+        damaged[at..at + bytes.len()].copy_from_slice(bytes);
+        damaged
+    };
+    let garbage = b"no database at all, but as long as one would be".repeat(300);
+    for (what, damaged) in [
+        ("another magic", with(3, b"ght")),
+        ("an impossible page size", with(16, &[3, 3])),
+        ("a page of nonsense", with(5 * 4096, &[0xa5; 4096])),
+        ("a half of it", whole[..whole.len() / 2].to_vec()),
+        ("garbage", garbage),
+        ("nothing", Vec::new()),
+    ] {
+        std::fs::write(&file, &damaged).unwrap();
+        let refusal = SqliteJournal::open(home.path()).unwrap_err();
+        assert!(matches!(refusal, OpenError::Damaged { .. }), "{what}: {refusal}");
+        assert!(refusal.to_string().contains("tandem restore FILE"), "{what}: {refusal}");
+        assert!(std::fs::read(&file).unwrap() == damaged, "{what}: it was changed");
+    }
+    std::fs::write(&file, &whole).unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    assert_eq!(history(&journal, owner.session).await.len(), 40);
+}
+
+#[tokio::test]
 async fn a_claim_that_was_taken_back_fences_nobody() {
     let home = tempfile::tempdir().unwrap();
     let faults = Faults::default();
@@ -176,6 +240,7 @@ async fn a_commit_in_doubt_ends_all_writing_and_a_new_start_shows_what_is_there(
         let claim = journal.claim(owner.session).await.unwrap_err();
         assert!(matches!(claim, JournalError::Unknown { .. }), "{claim}");
         assert!(journal.trouble().unwrap().contains("restart the server"));
+        assert!(journal.in_doubt().await.contains("the commit failed"));
         drop(journal);
 
         let journal = SqliteJournal::open(home.path()).unwrap();

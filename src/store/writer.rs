@@ -7,19 +7,20 @@
 //! There is no added delay: while one group is synced, the next one gathers.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use tandem_actors::ids::{SessionId, Term};
 use tandem_actors::journal::{Append, Claim, JournalError};
 
 use super::checkpoint::Wal;
+use super::database;
 use super::faults::{Faults, Moment};
 use super::health::Health;
 use super::queue::{Receiver, Taken};
 use super::request::Request;
 use super::rows::{self, Standing};
+use super::space::Space;
 
 /// Room for writes that wait. A session has one append in flight, and 32 MiB is what a slow disk syncs in about a
 /// second: whoever comes later waits in its own future and not in memory that nobody counts.
@@ -32,6 +33,7 @@ const MAX_GROUP_REQUESTS: usize = 512;
 const MAX_GROUP_BYTES: usize = 1 << 20;
 
 /// How long nothing is written before the log is cut: long enough not to fall between two turns of a conversation.
+/// Looked for as often as for space.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// The writer's state. Driven by [`Writer::run`] on its own thread, or group by group in tests.
@@ -39,8 +41,11 @@ const IDLE: Duration = Duration::from_secs(5);
 pub(super) struct Writer {
     connection: Connection,
     wal: Wal,
+    space: Space,
     faults: Faults,
     health: Health,
+    /// When the last group was written, or the log looked after since.
+    last_work: Instant,
     /// Rows as they are on disk, or in the open transaction; emptied whenever one is rolled back.
     standings: HashMap<SessionId, Standing>,
     /// Set when a commit failed and may have happened: what went wrong. Nothing is written from then on.
@@ -54,8 +59,15 @@ enum Failed {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, wal: Wal, faults: Faults, health: Health) -> Self {
-        Self { connection, wal, faults, health, standings: HashMap::new(), doubt: None }
+    pub(super) fn new(
+        connection: Connection,
+        wal: Wal,
+        space: Space,
+        faults: Faults,
+        health: Health,
+    ) -> Self {
+        let (last_work, standings) = (Instant::now(), HashMap::new());
+        Self { connection, wal, space, faults, health, last_work, standings, doubt: None }
     }
 
     /// Writes until the queue is closed and empty, then leaves an empty log behind.
@@ -64,16 +76,16 @@ impl Writer {
             self.write(group);
         }
         if self.doubt.is_none() {
-            self.wal.cut(&self.connection);
+            self.cut_log();
         }
     }
 
     fn next_group(&mut self, requests: &mut Receiver<Request>) -> Option<Vec<Request>> {
         let first = loop {
-            let wants_idle_moment = self.doubt.is_none() && self.wal.may_hold_pages();
-            match requests.take(wants_idle_moment.then_some(IDLE)) {
+            let at_most = self.doubt.is_none().then(|| self.space.until_next_look());
+            match requests.take(at_most) {
                 Taken::Item(request) => break request,
-                Taken::Nothing => self.wal.cut(&self.connection),
+                Taken::Nothing => self.use_idle_moment(),
                 Taken::Closed => return None,
             }
         };
@@ -89,6 +101,13 @@ impl Writer {
         Some(group)
     }
 
+    fn use_idle_moment(&mut self) {
+        self.look_at_space();
+        if self.last_work.elapsed() >= IDLE && self.wal.may_hold_pages() {
+            self.cut_log();
+        }
+    }
+
     /// Commits a group and answers everyone in it.
     fn write(&mut self, mut group: Vec<Request>) {
         let commit = match &self.doubt {
@@ -100,14 +119,43 @@ impl Writer {
         };
         let is_committed = commit.is_ok();
         if is_committed {
-            self.health.set(None);
+            self.look_at_space_after_commit();
         }
         for request in group {
             request.release(commit.clone());
         }
+        self.last_work = Instant::now();
         // Nobody waits for a checkpoint but the next group.
-        if is_committed {
-            self.wal.committed(&self.connection);
+        if is_committed && let Err(error) = self.wal.committed(&self.connection) {
+            self.doubt(format!("the log could not be copied into the database: {error}"));
+        }
+        // Only now: whoever ends the server for it finds these answers given.
+        if let Some(reason) = &self.doubt {
+            self.health.lose(&lost(reason));
+        }
+    }
+
+    /// A group got through: what was in the way is not any more, unless the disk is still short.
+    fn look_at_space_after_commit(&mut self) {
+        if self.space.trouble().is_some() || self.space.until_next_look().is_zero() {
+            self.space.look();
+        }
+        self.health.set(self.space.trouble());
+    }
+
+    fn look_at_space(&mut self) {
+        let was_full = self.space.trouble().is_some();
+        self.space.look();
+        if was_full {
+            self.health.set(self.space.trouble());
+        }
+    }
+
+    fn cut_log(&mut self) {
+        if let Err(error) = self.wal.cut(&self.connection) {
+            let reason = format!("the log could not be copied into the database: {error}");
+            self.health.lose(&lost(&reason));
+            self.doubt(reason);
         }
     }
 
@@ -156,6 +204,10 @@ impl Writer {
     /// Writes one append, or refuses it alone and writes nothing of it.
     fn append(&mut self, append: &Append) -> rusqlite::Result<Result<(), JournalError>> {
         let session = append.session;
+        if self.space.refuses(&append.records) {
+            let reason = "the disk is full, and this begins something new".to_owned();
+            return Ok(Err(JournalError::NotWritten { reason }));
+        }
         let fenced = JournalError::Fenced { session, term: append.term };
         let Some(mut standing) = self.standing(session)? else {
             return Ok(Err(fenced));
@@ -205,9 +257,7 @@ impl Writer {
         let reason = error.to_string();
         tracing::warn!(%error, "a write was taken back");
         match rolled_back {
-            Ok(()) if is_disk_full(&error) => {
-                self.health.set(Some("the disk is full; nothing is written until there is space".to_owned()));
-            }
+            Ok(()) if is_disk_full(&error) => self.make_room(),
             Ok(()) => {
                 self.health.set(Some(format!("the last write failed ({error}); the next one is tried")));
             }
@@ -216,6 +266,15 @@ impl Writer {
             }
         }
         JournalError::NotWritten { reason }
+    }
+
+    /// The disk is full: gives up the ballast, and moves the log into the database, which lets go of the log's blocks.
+    fn make_room(&mut self) {
+        self.space.ran_out();
+        self.cut_log();
+        if self.doubt.is_none() {
+            self.health.set(self.space.trouble());
+        }
     }
 
     fn roll_back(&mut self) -> rusqlite::Result<()> {
@@ -231,12 +290,10 @@ impl Writer {
     fn doubt(&mut self, reason: String) -> JournalError {
         tracing::error!(reason, "the journal writes nothing any more");
         // The log is left for the next start to read, as it is.
-        if let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        if let Err(error) = database::keep_log_at_close(&self.connection, true) {
             tracing::warn!(%error, "the log may be cut at the end");
         }
-        self.health.set(Some(format!(
-            "{reason}; whether it was written is unknown, restart the server to find out"
-        )));
+        self.health.set(Some(lost(&reason)));
         let answer = unknown(&reason);
         self.doubt = Some(reason);
         answer
@@ -251,13 +308,17 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.health.set(Some("the journal's writer has ended; restart the server".to_owned()));
+            self.health.lose("the journal's writer has ended; restart the server");
         }
     }
 }
 
 fn is_disk_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+fn lost(reason: &str) -> String {
+    format!("{reason}; whether it was written is unknown, restart the server to find out")
 }
 
 fn unknown(reason: &str) -> JournalError {

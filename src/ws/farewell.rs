@@ -28,6 +28,8 @@ pub(super) enum Farewell {
     TooSlow,
     /// The journal could not be read.
     StorageUnavailable,
+    /// Whether the last writes are on the disk is unknown; the server ends.
+    StorageInDoubt,
     /// A protocol that this server does not speak.
     WrongVersion,
 }
@@ -74,6 +76,12 @@ impl Farewell {
                 4011,
                 "storage_unavailable",
                 "The events cannot be read at the moment. Connect again and resume.",
+                true,
+            ),
+            Self::StorageInDoubt => (
+                4011,
+                "storage_unavailable",
+                "The server's disk failed, and it starts again to see what was written. Connect again and resume.",
                 true,
             ),
             Self::WrongVersion => (

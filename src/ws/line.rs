@@ -41,6 +41,7 @@ pub(super) struct Line {
     unanswered: Cell<usize>,
     unanswered_bytes: Cell<usize>,
     braked: Cell<Option<Waker>>,
+    wants_answers: Cell<Option<Waker>>,
     fault: Cell<Option<Fault>>,
     last_heard: Cell<Instant>,
     /// When the body gave something to the connection and was not asked again since.
@@ -60,6 +61,7 @@ impl Line {
             unanswered: Cell::default(),
             unanswered_bytes: Cell::default(),
             braked: Cell::default(),
+            wants_answers: Cell::default(),
             fault: Cell::default(),
             last_heard: Cell::new(Instant::now()),
             handed_out: Cell::default(),
@@ -99,6 +101,18 @@ impl Line {
         self.unanswered.set(self.unanswered.get().saturating_sub(1));
         self.unanswered_bytes.set(self.unanswered_bytes.get().saturating_sub(bytes));
         self.release_brake();
+        if let Some(waker) = self.wants_answers.take() {
+            waker.wake();
+        }
+    }
+
+    /// Ready when every message that was let through is answered.
+    pub(super) fn poll_answered(&self, waker: &Waker) -> Poll<()> {
+        if self.unanswered.get() == 0 {
+            return Poll::Ready(());
+        }
+        self.wants_answers.set(Some(waker.clone()));
+        Poll::Pending
     }
 
     /// Whether no further message may be let through; the waker is called when that may have changed.

@@ -4,11 +4,15 @@
 //! task, the pump, polls it at all times, and the response is a body of ours.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorContext as _, Addr, AsyncContext as _, Handler, StreamHandler};
+use actix::{
+    Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Handler, StreamHandler,
+    WrapFuture as _,
+};
 use actix_http::ws::{Codec, Item};
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws;
@@ -17,6 +21,7 @@ use futures_util::TryStreamExt as _;
 use tandem_actors::device::{Device, MAX_UNANSWERED, Outbox, Outgoing};
 use tandem_actors::ids::{ConnectionId, DeviceId, UserId};
 use tandem_actors::refusal::{Code, Refusal};
+use tokio::time::timeout;
 
 use super::body::Body;
 use super::farewell::Farewell;
@@ -29,6 +34,10 @@ use crate::service::Service;
 
 /// The sub-protocol that is selected when a client offers it.
 const SUB_PROTOCOL: &str = "tandem.v1";
+
+/// How long a goodbye for the sake of the disk waits for the answers in front of it: they only have to come from
+/// another thread, since the journal has answered already.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Turns a request into a WebSocket.
 ///
@@ -269,8 +278,18 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Socket {
 impl Handler<Leave> for Socket {
     type Result = ();
 
-    fn handle(&mut self, _leave: Leave, context: &mut Self::Context) {
-        self.leave(Farewell::GoingAway, context);
+    fn handle(&mut self, why: Leave, context: &mut Self::Context) {
+        match why {
+            Leave::Stopping => self.leave(Farewell::GoingAway, context),
+            Leave::StorageInDoubt => {
+                let line = self.line.clone();
+                let answered = poll_fn(move |task| line.poll_answered(task.waker()));
+                let answered = timeout(ANSWERS_WITHIN, answered).into_actor(self);
+                context.spawn(answered.map(|_, socket, context| {
+                    socket.leave(Farewell::StorageInDoubt, context);
+                }));
+            }
+        }
     }
 }
 

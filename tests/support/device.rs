@@ -74,6 +74,26 @@ impl TestDevice {
         mark
     }
 
+    /// Sends a frame to a server that may be killed in between; `None`: the connection is gone, the outcome unknown.
+    pub(crate) async fn try_ask(&self, mut frame: Value) -> Option<Value> {
+        let mark = format!("r{}", self.next_ref.fetch_add(1, Ordering::Relaxed));
+        frame["ref"] = json!(mark);
+        self.send.send(frame).ok()?;
+        self.until_gone(|inner| inner.answers.get(&mark).cloned()).await
+    }
+
+    /// Waits for an event of a session on a connection that may be cut; `None`: it is, and the event has not come.
+    pub(crate) async fn try_event(&self, session: &str, is_it: impl Fn(&Value) -> bool) -> Option<Value> {
+        let is_event =
+            |frame: &&Value| frame["type"] == "event" && frame["sessionId"] == session && is_it(frame);
+        self.until_gone(|inner| inner.frames.iter().find(is_event).cloned()).await
+    }
+
+    async fn until_gone<T>(&self, look: impl Fn(&Inner) -> Option<T>) -> Option<T> {
+        let look = |inner: &Inner| look(inner).map(Some).or_else(|| inner.is_closed.then_some(None));
+        self.until("an answer or the end", look).await
+    }
+
     pub(crate) async fn answer(&self, mark: &str) -> Value {
         self.until(&format!("the answer to {mark}"), |inner| inner.answers.get(mark).cloned()).await
     }

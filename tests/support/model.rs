@@ -75,6 +75,18 @@ impl Model {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The texts with which turns were begun, oldest first; what comes back from a tool begins none.
+    pub(crate) fn turns(&self) -> Vec<String> {
+        let mut turns = Vec::new();
+        for request in self.requests() {
+            let offers_tools = request["tools"].as_array().is_some_and(|tools| !tools.is_empty());
+            if offers_tools && tool_outcome(&request).is_none() {
+                turns.extend(user_texts(&request).pop());
+            }
+        }
+        turns
+    }
+
     /// The last texts of the user in all requests for an answer with tools, oldest first.
     pub(crate) fn prompts(&self) -> Vec<String> {
         let mut prompts = Vec::new();

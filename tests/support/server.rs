@@ -103,6 +103,12 @@ impl Home {
         TestServer { child, address, token, client: reqwest::Client::new() }
     }
 
+    /// Runs a command of the program to its end.
+    pub(crate) async fn run(&self, args: &[&str]) -> std::process::Output {
+        let output = tokio::time::timeout(PATIENCE, self.command(args).output()).await;
+        output.expect("the command ends").expect("the program starts")
+    }
+
     /// Everything that servers of this home have logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path().join("log")).unwrap_or_default()
@@ -173,6 +179,12 @@ impl TestServer {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let status = status.expect("the server stops").expect("its status is known");
         assert!(status.success(), "the server stops in good order: {status}");
+    }
+
+    /// Waits until it has ended by itself, and returns its exit code.
+    pub(crate) async fn ended(mut self) -> Option<i32> {
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        status.expect("the server ends").expect("its status is known").code()
     }
 
     /// kill -9.

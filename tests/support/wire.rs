@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Actor as _;
-use chrono::TimeDelta;
 use tandem::access::Access;
 use tandem::server::{Server, Stopper};
 use tandem::service::Settings;
@@ -103,14 +102,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
         launcher: Arc::new(ProcessLauncher::start(simulator).unwrap()),
         clock: clock.clone(),
         board: board.clone(),
-        policy: Policy {
-            dedup_window: TimeDelta::seconds(10),
-            timeout: TimeDelta::hours(24),
-            warn_before: TimeDelta::hours(4),
-            hang_after: Duration::from_secs(600),
-            idle_after: Duration::from_secs(1_800),
-            max_memory_bytes: 500 << 20,
-        },
+        policy: Policy::default(),
         slots: slots.clone(),
         metrics: metrics.clone(),
         grace: Duration::from_secs(1),

@@ -13,17 +13,24 @@ mod host;
 mod last_words;
 mod restore;
 mod stdio;
+mod transcript;
 
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
+use crate::agent::tree::{Owner, end_and_count};
 use crate::agent::{
-    AgentHandle, Conversation, INPUT_LINES, Launch, Launcher, MAX_LINE_BYTES, OUTPUT_BATCHES,
+    AgentHandle, Conversation, INPUT_LINES, Launch, Launcher, MAX_LINE_BYTES, OUTPUT_BATCHES, Sweep,
 };
+use crate::ids::SessionId;
+use crate::journal::TranscriptLine;
 use host::Host;
 
 pub use environment::Environment;
@@ -88,7 +95,32 @@ impl Launcher for ProcessLauncher {
         self.host.spawn(child::run(self.config.clone(), launch, ends, self.host.clone()));
         AgentHandle { input, output, stop }
     }
+
+    fn sweep(&self, sessions: Vec<SessionId>) -> BoxFuture<'static, Sweep> {
+        Box::pin(async move {
+            let owner = Owner::Sessions(Arc::new(sessions.into_iter().collect()));
+            let ended = end_and_count(None, owner, SWEEP_GRACE).await;
+            Sweep { found: ended.found, left: ended.left.len() }
+        })
+    }
+
+    fn transcript(
+        &self,
+        project_path: PathBuf,
+        conversation: Uuid,
+    ) -> BoxFuture<'static, io::Result<Vec<TranscriptLine>>> {
+        let (folder, max_line_bytes) = (self.config.environment.transcripts(), self.config.max_line_bytes);
+        Box::pin(async move {
+            let Some(folder) = folder else { return Ok(Vec::new()) };
+            let work = move || transcript::read(&folder, &project_path, conversation, max_line_bytes);
+            tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+        })
+    }
 }
+
+/// How long a process whose agent is gone has between SIGTERM and SIGKILL. Nobody hears what it still has to say, and
+/// a server that starts waits for it.
+const SWEEP_GRACE: Duration = Duration::from_millis(500);
 
 /// The arguments of one start, in the order in which they are given.
 fn arguments(config: &ProcessConfig, launch: &Launch) -> Vec<OsString> {

@@ -7,9 +7,11 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -37,24 +39,30 @@ pub fn marker_value(session: SessionId, term: Term) -> String {
 }
 
 /// Whose processes are meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     /// Everything of this session, of whatever term: its owner takes over.
     Session(SessionId),
     /// Only what was started under this term: a newer owner's processes are not touched.
     Term(SessionId, Term),
+    /// Everything of these sessions, of whatever term: a server takes over what another has left.
+    Sessions(Arc<HashSet<SessionId>>),
 }
 
 impl Owner {
     /// Whether a variable, as `NAME=value`, is the marker of this owner.
-    fn marks(self, variable: &[u8]) -> bool {
+    fn marks(&self, variable: &[u8]) -> bool {
         let Some(value) = variable.strip_prefix(MARKER.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
         else {
             return false;
         };
         match self {
             Self::Session(session) => value.starts_with(format!("{session}:").as_bytes()),
-            Self::Term(session, term) => value == marker_value(session, term).as_bytes(),
+            Self::Term(session, term) => value == marker_value(*session, *term).as_bytes(),
+            Self::Sessions(sessions) => {
+                let session = std::str::from_utf8(value).ok().and_then(|value| value.split_once(':'));
+                session.and_then(|(id, _)| id.parse().ok()).is_some_and(|id| sessions.contains(&id))
+            }
         }
     }
 }
@@ -73,14 +81,30 @@ pub struct Seen {
 /// `root` is the agent itself, not waited for yet; without it, what carries the owner's marker is ended.
 /// Returns what could not be ended; empty when all is well.
 pub async fn end_tree(root: Option<u32>, owner: Owner, grace: Duration) -> Vec<Seen> {
+    end_and_count(root, owner, grace).await.left
+}
+
+/// What became of processes that were to be ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// How many were found.
+    pub found: usize,
+    /// Which of them could not be ended; empty when all is well.
+    pub left: Vec<Seen>,
+}
+
+/// Does the same as [`end_tree`] and tells how many processes there were. With nothing to end it takes two walks
+/// through `/proc` and the wait between them.
+pub async fn end_and_count(root: Option<u32>, owner: Owner, grace: Duration) -> Ended {
     let root = root.and_then(|pid| i32::try_from(pid).ok());
     if !Path::new("/proc/self/environ").exists() {
         end_group(root, grace).await;
-        return Vec::new();
+        return Ended::default();
     }
     // Descent is asked for once, before the first signal: a process whose parent dies is in nobody's tree any more,
     // and a root that was waited for may have given its number to another. From here on all are known by start.
-    let mut known = look(root, owner, HashSet::new()).await;
+    let mut known = look(root, &owner, HashSet::new()).await;
+    let mut all = known.clone();
     let patience = Instant::now() + grace;
     let mut told: HashSet<Seen> = HashSet::new();
     let (mut misses, mut kills) = (0, 0);
@@ -89,7 +113,7 @@ pub async fn end_tree(root: Option<u32>, owner: Owner, grace: Duration) -> Vec<S
             misses += 1;
         } else if kills == MAX_KILLS {
             warn!(?owner, processes = known.len(), "processes of an agent cannot be ended");
-            return known.into_iter().collect();
+            return Ended { found: all.len(), left: known.into_iter().collect() };
         } else if Instant::now() < patience {
             misses = 0;
             signal_all(known.difference(&told), Signal::SIGTERM);
@@ -101,10 +125,12 @@ pub async fn end_tree(root: Option<u32>, owner: Owner, grace: Duration) -> Vec<S
             signal_all(&known, Signal::SIGKILL);
         }
         if misses == ENOUGH_MISSES {
-            return Vec::new();
+            reap_adopted(root, &all);
+            return Ended { found: all.len(), left: Vec::new() };
         }
         sleep(LOOK_AGAIN_AFTER).await;
-        known = look(None, owner, known).await;
+        known = look(None, &owner, known).await;
+        all.extend(&known);
     }
 }
 
@@ -118,9 +144,23 @@ async fn end_group(root: Option<i32>, grace: Duration) {
 }
 
 /// Reading `/proc` takes milliseconds with many processes, so it is done beside the other agents' work.
-async fn look(root: Option<i32>, owner: Owner, known: HashSet<Seen>) -> HashSet<Seen> {
-    let found = spawn_blocking(move || find(root, owner, &known)).await;
+async fn look(root: Option<i32>, owner: &Owner, known: HashSet<Seen>) -> HashSet<Seen> {
+    let owner = owner.clone();
+    let found = spawn_blocking(move || find(root, &owner, &known)).await;
     found.unwrap_or_default()
+}
+
+/// Collects those that have become our children because their own parent died, which happens where this process is
+/// the first of a container: nobody else would, and they would stay as zombies. The root is its keeper's to collect.
+fn reap_adopted(root: Option<i32>, ended: &HashSet<Seen>) {
+    for process in ended.iter().filter(|process| Some(process.pid) != root) {
+        let is_ours = Stat::of(process.pid)
+            .is_some_and(|stat| stat.start == process.start && stat.is_dead && stat.parent == own_pid());
+        if is_ours {
+            // It is dead, so this returns at once; an error means that somebody was quicker.
+            let _ = waitpid(Pid::from_raw(process.pid), Some(WaitPidFlag::WNOHANG));
+        }
+    }
 }
 
 fn signal_all<'a>(processes: impl IntoIterator<Item = &'a Seen>, signal: Signal) {
@@ -135,7 +175,7 @@ fn signal_all<'a>(processes: impl IntoIterator<Item = &'a Seen>, signal: Signal)
 /// Finds what lives of an agent: `root` and its descendants, those of `known` that still live and their
 /// descendants, and whatever carries the owner's marker. Zombies do not count, nor does this process.
 #[must_use]
-pub fn find(root: Option<i32>, owner: Owner, known: &HashSet<Seen>) -> HashSet<Seen> {
+pub fn find(root: Option<i32>, owner: &Owner, known: &HashSet<Seen>) -> HashSet<Seen> {
     let processes = all_processes();
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     for (pid, stat) in &processes {
@@ -205,7 +245,7 @@ fn all_processes() -> HashMap<i32, Stat> {
 }
 
 /// Others' processes cannot be read, and are not ours.
-fn is_marked(pid: i32, owner: Owner) -> bool {
+fn is_marked(pid: i32, owner: &Owner) -> bool {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
         return false;
     };

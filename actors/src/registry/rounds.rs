@@ -16,7 +16,7 @@ use crate::session::{Ask, Command, Measured, Rest, Status, Summary};
 /// How often everything is looked at.
 const ROUND_EVERY: Duration = Duration::from_secs(30);
 
-/// How often the load is looked at while it holds a start back.
+/// How often the load is looked at while it holds starts back.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// For how long a busy machine can hold a start back: one that is always busy must still work.
@@ -34,6 +34,13 @@ pub struct Limits {
     pub max_cpu_percent: f64,
 }
 
+impl Default for Limits {
+    /// What the server does when nothing is configured.
+    fn default() -> Self {
+        Self { max_total_memory_bytes: 2 << 30, max_cpu_percent: 80.0 }
+    }
+}
+
 impl Registry {
     /// Looks at everything now and then for ever.
     pub(super) fn make_rounds(&mut self, context: &mut Context<Self>) {
@@ -41,11 +48,6 @@ impl Registry {
             registry.tend_lifetimes(context);
             registry.measure(context);
             registry.rest_sessions();
-        });
-        context.run_interval(LOOK_AGAIN_AFTER, |registry, context| {
-            if registry.around.slots.is_held_back() {
-                registry.measure(context);
-            }
         });
         self.measure(context);
     }
@@ -76,15 +78,15 @@ impl Registry {
             sessions.iter().filter_map(|summary| Some((summary.session_id, summary.pid?))).collect();
         let gauge = self.gauge.clone();
         let measuring = tokio::task::spawn_blocking(move || gauge.measure(&agents)).into_actor(self);
-        context.spawn(measuring.map(|load, registry, _| {
+        context.spawn(measuring.map(|load, registry, context| {
             registry.is_measuring = false;
             if let Ok(load) = load {
-                registry.take_load(&load);
+                registry.take_load(&load, context);
             }
         }));
     }
 
-    fn take_load(&mut self, load: &Load) {
+    fn take_load(&mut self, load: &Load, context: &mut Context<Self>) {
         for (session, bytes) in &load.memory {
             if let Some(running) = self.sessions.get(session) {
                 // Full: it is busy, and measured again in the next round.
@@ -103,6 +105,9 @@ impl Registry {
         };
         if !is_busy {
             self.busy_until = None;
+        }
+        if pressure.is_some() {
+            context.run_later(LOOK_AGAIN_AFTER, Self::measure);
         }
         self.around.slots.set_pressure(pressure);
     }

@@ -7,16 +7,23 @@
 //! ```
 //! A cursor in front of the oldest chunk reads from the journal until it is inside again.
 
+mod chunk;
+mod signal;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::event::Record;
-use crate::ids::{MessageId, Seq, SessionId};
+use crate::ids::{Seq, SessionId};
+
+use chunk::Chunk;
+
+pub use signal::Signal;
 
 /// Wraps one JSON text into what goes over the wire, for instance a WebSocket frame; appends to `out`.
 pub type Encoder = fn(payload: &[u8], out: &mut Vec<u8>);
@@ -24,9 +31,6 @@ pub type Encoder = fn(payload: &[u8], out: &mut Vec<u8>);
 /// How much one session keeps ready for its connections. 4 MiB are some ten thousand ordinary events:
 /// more than a phone misses in a tunnel, and 10 busy sessions stay far below an agent's own memory.
 const MAX_TAIL_BYTES: usize = 4 * 1024 * 1024;
-
-/// A chunk larger than this is handed out in parts, so that no connection buffers more at a time.
-const MAX_REACH_BYTES: usize = 64 * 1024;
 
 /// How many passing hints are kept for connections that are a little late; older ones are dropped.
 const MAX_SIGNALS: usize = 128;
@@ -56,14 +60,6 @@ pub enum Reach {
     UpToDate,
 }
 
-/// A passing hint: no number, never replayed, dropped when a connection is late.
-#[derive(Debug, Clone)]
-pub struct Signal {
-    kind: &'static str,
-    data: Value,
-    is_overtaken_by_events: bool,
-}
-
 /// The shared end of a session's history.
 pub struct Tail {
     session: SessionId,
@@ -83,35 +79,11 @@ struct Inner {
     next_key: u64,
 }
 
-/// The events of one append, encoded one behind the other.
-struct Chunk {
-    first: Seq,
-    /// Where each frame ends in `bytes`.
-    ends: Vec<usize>,
-    bytes: Bytes,
-    appended: Instant,
-}
-
 struct Sent {
     /// The head when it was sent.
     after: Seq,
     is_overtaken_by_events: bool,
     frame: Bytes,
-}
-
-impl Signal {
-    /// A piece of the answer as it grows: `text` begins at character `offset` of content block `index` of the turn.
-    #[must_use]
-    pub fn delta(message: MessageId, index: u64, offset: usize, text: &str) -> Self {
-        let data = json!({ "messageId": message, "index": index, "offset": offset, "text": text });
-        Self { kind: "delta", data, is_overtaken_by_events: true }
-    }
-
-    /// Who is there.
-    #[must_use]
-    pub fn presence(devices: &[Value]) -> Self {
-        Self { kind: "presence", data: json!({ "devices": devices }), is_overtaken_by_events: false }
-    }
 }
 
 impl Tail {
@@ -284,23 +256,6 @@ impl Inner {
     }
 }
 
-impl Chunk {
-    fn last(&self) -> Seq {
-        self.first + self.ends.len() as Seq - 1
-    }
-
-    /// The frames from `from` on, up to `until` or about [`MAX_REACH_BYTES`], at least one; and the last event in them.
-    fn part_from(&self, from: Seq, until: Seq) -> (Bytes, Seq) {
-        let skipped = usize::try_from(from - self.first).unwrap_or(usize::MAX).min(self.ends.len() - 1);
-        let start = if skipped == 0 { 0 } else { self.ends[skipped - 1] };
-        let wanted = usize::try_from(until.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        let last_wanted = wanted.clamp(skipped, self.ends.len() - 1);
-        let fitting = self.ends[skipped..=last_wanted].partition_point(|end| end - start <= MAX_REACH_BYTES);
-        let last = skipped + fitting.max(1) - 1;
-        (self.bytes.slice(start..self.ends[last]), self.first + last as Seq)
-    }
-}
-
 impl Cursor {
     /// Moves behind an event that was read from the journal.
     pub fn advance_to(&mut self, last: Seq) {
@@ -333,10 +288,13 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
+    use serde_json::Value;
+
+    use super::chunk::MAX_REACH_BYTES;
     use super::*;
     use crate::clock::Timestamp;
     use crate::event::{ChainHash, Event};
-    use crate::ids::Term;
+    use crate::ids::{MessageId, Term};
 
     fn line(payload: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(payload);

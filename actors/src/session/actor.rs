@@ -2,6 +2,7 @@
 
 mod agency;
 mod inbox;
+mod pace;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,13 +13,15 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::core::{Batch, Core, Mark, Staged};
-use super::decide::{Policy, out_of_order};
+use super::decide::Policy;
 use super::fact::Fact;
 use super::holdback::HoldBack;
 use super::live::Phase;
 use super::load::load;
 use super::messages::{Answer, Ask, Heard, Hibernate, Measured, Reply, Rest, Retire};
-use super::react::{recover, wants_agent};
+use super::react::wants_agent;
+use super::salvage::Remains;
+use super::submit::out_of_order;
 use crate::agent::Launcher;
 use crate::clock::{Clock, Timestamp};
 use crate::down::DownGuard;
@@ -28,17 +31,14 @@ use crate::journal::{Append, Journal, JournalError};
 use crate::metrics::Metrics;
 use crate::refusal::{Code, Refusal};
 use crate::registry::{Board, Slots};
-use crate::room::{Room, Signal};
+use crate::room::Room;
 
 use agency::Agency;
-use inbox::Input;
+use inbox::{Input, Known};
 
 /// Senders that a session holds mail from at a time without slowing any: connections, HTTP requests, its agent.
 /// Beyond it they wait their turn; nothing is refused, because every sender awaits its answer.
 const MAILBOX: usize = 256;
-
-/// How often devices are told of the growing answer.
-const DELTA_EVERY: Duration = Duration::from_millis(30);
 
 /// When an append that wrote nothing is tried again for what cannot be refused: the agent's own words.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -92,6 +92,8 @@ pub struct Session {
     agency: Agency,
     last_delta: Option<Instant>,
     delta_timer: Option<SpawnHandle>,
+    /// What the agent has left, until it is in the journal.
+    remains: Option<Remains>,
     is_recovered: bool,
     is_retiring: bool,
     /// The latest agent did not end in good order, and none was started since.
@@ -105,6 +107,7 @@ struct Flight {
     mark: Mark,
     answers: Vec<(Ask, Result<Answer, Refusal>)>,
     heard: Vec<(Heard, oneshot::Sender<()>)>,
+    known: Vec<Known>,
     created: Option<Reply>,
     handed_over: Instant,
 }
@@ -132,6 +135,7 @@ impl Session {
             agency: Agency::default(),
             last_delta: None,
             delta_timer: None,
+            remains: None,
             is_recovered: false,
             is_retiring: false,
             has_agent_failed: false,
@@ -186,10 +190,11 @@ impl Session {
         let Some(core) = self.core.as_mut().filter(|_| self.in_flight.is_none()) else { return };
         let mut flight = Flight::new(core.mark());
         if !self.is_recovered {
-            let recovery = recover(&core.state, now);
-            core.stage_events(&mut flight.batch, &recovery, now);
-            if !recovery.is_empty() {
-                flight.batch.facts.push(Fact::Recovered { events: recovery.len() });
+            let written = flight.batch.records.len();
+            core.stage_recovery(&mut flight.batch, self.remains.as_ref(), now);
+            let events = flight.batch.records.len() - written;
+            if events > 0 {
+                flight.batch.facts.push(Fact::Recovered { events });
             }
         }
         while flight.batch.has_room()
@@ -198,6 +203,7 @@ impl Session {
             match input {
                 Input::Ask(ask) => self.stage_ask(ask, &mut flight, now),
                 Input::Heard(heard, durable) => self.stage_heard(heard, durable, &mut flight, now),
+                Input::Known(known) => self.stage_known(known, &mut flight, now),
             }
         }
         if let Some(core) = self.core.as_mut().filter(|_| !self.is_retiring) {
@@ -246,6 +252,12 @@ impl Session {
             core.stage_output(&mut flight.batch, output, now);
         }
         flight.heard.push((heard, durable));
+    }
+
+    fn stage_known(&mut self, known: Known, flight: &mut Flight, now: Timestamp) {
+        let Some(core) = &mut self.core else { return };
+        core.stage_known(&mut flight.batch, known.message, &known.written, now);
+        flight.known.push(known);
     }
 
     fn launch_flight(&mut self, flight: Flight, context: &mut Context<Self>) {
@@ -300,6 +312,7 @@ impl Session {
     fn landed(&mut self, flight: Flight, context: &mut Context<Self>) {
         let Flight { batch, answers, heard, created, .. } = flight;
         self.is_recovered = true;
+        self.remains = None;
         self.room.tail().append(&batch.records);
         if !batch.records.is_empty() {
             self.post_summary();
@@ -346,7 +359,7 @@ impl Session {
 
     /// Nothing was stored: commands are refused, what the agent said is kept and tried again.
     fn not_written(&mut self, flight: Flight, error: &JournalError, context: &mut Context<Self>) {
-        let Flight { mark, answers, heard, created, .. } = flight;
+        let Flight { mark, answers, heard, known, created, .. } = flight;
         let Some(core) = &mut self.core else { return };
         core.take_back(mark.clone());
         let refusal = Refusal::from(error);
@@ -368,55 +381,13 @@ impl Session {
             context.stop();
             return;
         }
+        for known in known {
+            self.inbox.push_front(Input::Known(known));
+        }
         for (heard, durable) in heard.into_iter().rev() {
             self.inbox.push_front(Input::Heard(heard, durable));
         }
         context.run_later(RETRY_AFTER, Self::pump);
-    }
-
-    /// Tells devices how the answer grows, at most once each [`DELTA_EVERY`].
-    fn tell_growth(&mut self, context: &mut Context<Self>) {
-        let Some(core) = self.core.as_mut().filter(|_| self.in_flight.is_none()) else {
-            return;
-        };
-        let due = self.last_delta.map(|last| last + DELTA_EVERY).filter(|due| *due > Instant::now());
-        if let Some(due) = due {
-            let has_news = core.live.answer.told < core.live.answer.text.len();
-            if has_news && self.delta_timer.is_none() {
-                let wait = due.duration_since(Instant::now());
-                self.delta_timer = Some(context.run_later(wait, |session, context| {
-                    session.delta_timer = None;
-                    session.tell_growth(context);
-                }));
-            }
-            return;
-        }
-        let Some(turn) = &core.state.turn else { return };
-        let (message, index) = (turn.message.message, core.live.answer.index);
-        if let Some((offset, text)) = core.live.answer.take_untold() {
-            self.room.tail().signal(&Signal::delta(message, index, offset, &text));
-            self.last_delta = Some(Instant::now());
-        }
-    }
-
-    /// Sees to it that early messages are given up in time.
-    fn watch_held(&mut self, context: &mut Context<Self>) {
-        if self.hold_timer.is_some() {
-            return;
-        }
-        let Some(deadline) = self.held.next_deadline() else {
-            return;
-        };
-        let wait = deadline.saturating_duration_since(Instant::now());
-        self.hold_timer = Some(context.run_later(wait, |session, context| {
-            session.hold_timer = None;
-            for ask in session.held.expire(Instant::now()) {
-                let expected =
-                    session.core.as_ref().map_or(1, |core| core.ledger.next_number(&ask.by.device_id));
-                ask.answer(Err(out_of_order(expected)), &session.around.metrics);
-            }
-            session.watch_held(context);
-        }));
     }
 
     fn leave_if_done(&mut self, context: &mut Context<Self>) {
@@ -439,10 +410,14 @@ impl Actor for Session {
 
     fn started(&mut self, context: &mut Context<Self>) {
         context.set_mailbox_capacity(MAILBOX);
-        let (journal, id, policy) = (self.around.journal.clone(), self.id, self.around.policy);
-        let loading = async move { load(&*journal, id, policy).await }.into_actor(self);
+        let Surroundings { journal, launcher, policy, .. } = self.around.clone();
+        let id = self.id;
+        let loading = async move { load(&*journal, &*launcher, id, policy).await }.into_actor(self);
         context.spawn(loading.map(|outcome, session, context| match outcome {
-            Ok(core) => session.loaded(core, context),
+            Ok((core, remains)) => {
+                session.remains = remains;
+                session.loaded(core, context);
+            }
             Err(error) => session.failed_to_load(&error, context),
         }));
     }
@@ -523,6 +498,7 @@ impl Flight {
             mark,
             answers: Vec::new(),
             heard: Vec::new(),
+            known: Vec::new(),
             created: None,
             handed_over: Instant::now(),
         }

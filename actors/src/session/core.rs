@@ -10,13 +10,14 @@ use super::fact::Fact;
 use super::ledger::Ledger;
 use super::live::{Live, Phase};
 use super::messages::{Answer, Command};
-use super::react::{next_dispatch, react};
+use super::react::{already_known, next_dispatch, react, recover};
+use super::salvage::{Remains, Salvage, salvage};
 use super::state::State;
 use super::view::{DeviceView, QueuedView, Status, Summary, TurnView, View};
 use crate::agent::AgentOutput;
 use crate::clock::Timestamp;
 use crate::event::{By, Event, Record};
-use crate::ids::Term;
+use crate::ids::{MessageId, Term};
 use crate::journal::TranscriptLine;
 use crate::refusal::Refusal;
 use crate::room::Room;
@@ -141,6 +142,33 @@ impl Core {
                 self.stage_events(batch, &events, now);
             }
         }
+    }
+
+    /// Brings in what an agent that is gone has left, and ends what cannot be ended any more.
+    pub fn stage_recovery(&mut self, batch: &mut Batch, remains: Option<&Remains>, now: Timestamp) {
+        if let Some(remains) = remains {
+            let Salvage { events, transcript } = salvage(&self.state, remains, now);
+            if !events.is_empty() || !transcript.is_empty() {
+                let (events, lines) = (events.len(), transcript.len());
+                tracing::info!(session = %self.state.session, events, lines, "recovered what the agent wrote down");
+            }
+            self.stage_events(batch, &events, now);
+            batch.transcript.extend(transcript);
+        }
+        let lost = recover(&self.state, now);
+        self.stage_events(batch, &lost, now);
+    }
+
+    /// Takes in what an agent had written down of a message that it knew already.
+    pub fn stage_known(
+        &mut self,
+        batch: &mut Batch,
+        message: MessageId,
+        written: &[TranscriptLine],
+        now: Timestamp,
+    ) {
+        let events = already_known(&self.state, &mut self.live, message, written, now);
+        self.stage_events(batch, &events, now);
     }
 
     /// Dispatches the next turn if it is time.

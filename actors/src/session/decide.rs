@@ -3,20 +3,18 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use serde_json::json;
 
+use super::approvals::decide_approve;
 use super::ledger::Ledger;
 use super::lifetime::{due, revive};
-use super::messages::{Command, DeviceCard, Submit, Verdict};
+use super::messages::{Command, DeviceCard};
 use super::state::State;
+use super::submit::{decide_submit, known_message};
 use crate::agent::Decision as Permission;
 use crate::clock::Timestamp;
-use crate::event::{By, Event, Resolution, StopReason, SubmitMode};
+use crate::event::{By, Event, StopReason};
 use crate::ids::{DeviceId, MessageId, RequestId, Seq};
 use crate::refusal::{Code, Refusal};
-
-/// How many messages may wait in one session. People queue a handful; a script that gets further should wait for answers.
-pub const MAX_QUEUED: usize = 256;
 
 /// The longest title, model name or other word about a session, in bytes.
 const MAX_WORD_BYTES: usize = 256;
@@ -40,6 +38,20 @@ pub struct Policy {
     pub idle_after: Duration,
     /// What an agent and everything that it started may take, in bytes.
     pub max_memory_bytes: u64,
+}
+
+impl Default for Policy {
+    /// What the server does when nothing is configured.
+    fn default() -> Self {
+        Self {
+            dedup_window: TimeDelta::seconds(10),
+            timeout: TimeDelta::hours(24),
+            warn_before: TimeDelta::hours(4),
+            hang_after: Duration::from_secs(600),
+            idle_after: Duration::from_secs(30 * 60),
+            max_memory_bytes: 500 << 20,
+        }
+    }
 }
 
 /// What a command leads to.
@@ -150,7 +162,7 @@ fn done(events: Vec<Event>) -> Decision {
     Decision::Do { events, effects: Vec::new(), answer: Told::Done }
 }
 
-fn refuse(code: Code, message: &str) -> Decision {
+pub(super) fn refuse(code: Code, message: &str) -> Decision {
     Decision::Refuse(Refusal::new(code, message))
 }
 
@@ -167,110 +179,6 @@ fn decide_when_closed(ledger: &Ledger, command: &Command) -> Decision {
         Code::SessionClosed,
         "This session is closed. Its history can be read; to go on, begin a new session.",
     )
-}
-
-fn decide_submit(
-    state: &State,
-    ledger: &Ledger,
-    by: &By,
-    submit: &Submit,
-    now: Timestamp,
-    policy: &Policy,
-) -> Decision {
-    if let Some(known) = known_message(ledger, submit) {
-        return known;
-    }
-    if let Some(number) = submit.device_seq {
-        let expected = ledger.next_number(&by.device_id);
-        if number < expected {
-            return known_number(ledger, by, submit, number, expected);
-        }
-        if number > expected {
-            return Decision::Early { number, expected };
-        }
-    } else if submit.message_id.is_none()
-        && let Some(same) = same_message_waiting(state, by, submit, now, policy)
-        && let Some(accepted) = ledger.message(same)
-    {
-        return already_accepted(same, accepted.seq);
-    }
-    if state.queue.len() >= MAX_QUEUED {
-        let message = "Too many messages wait in this session. Wait for an answer, or cancel some of them.";
-        return Decision::Refuse(Refusal::new(Code::QueueFull, message).with_retry_after(5));
-    }
-    let message_id = submit.message_id.unwrap_or_else(MessageId::random);
-    let accepted = Event::MessageAccepted {
-        message_id,
-        device_id: by.device_id.clone(),
-        user_id: by.user_id.clone(),
-        content: submit.content.clone(),
-        mode: submit.mode,
-        device_seq: submit.device_seq,
-    };
-    let interrupts = submit.mode == SubmitMode::Now && state.turn.is_some();
-    let mut events: Vec<Event> = revive(state, now, policy).into_iter().collect();
-    events.push(accepted);
-    Decision::Do {
-        answer: Told::Accepted { message_id, seq: state.head + events.len() as Seq, duplicate: false },
-        effects: interrupts.then(|| Effect::Interrupt { by: by.clone() }).into_iter().collect(),
-        events,
-    }
-}
-
-fn already_accepted(message_id: MessageId, seq: Seq) -> Decision {
-    Decision::Do {
-        events: Vec::new(),
-        effects: Vec::new(),
-        answer: Told::Accepted { message_id, seq, duplicate: true },
-    }
-}
-
-/// A message whose id was accepted before, however long ago.
-fn known_message(ledger: &Ledger, submit: &Submit) -> Option<Decision> {
-    let message_id = submit.message_id?;
-    let accepted = ledger.message(message_id)?;
-    if accepted.digest == submit.content.digest() {
-        return Some(already_accepted(message_id, accepted.seq));
-    }
-    let message = "Another message was accepted under this messageId. Give a new message a new id.";
-    Some(Decision::Refuse(
-        Refusal::new(Code::MessageIdReused, message).with_details(json!({ "seq": accepted.seq })),
-    ))
-}
-
-/// A message whose number was used before: the same again, or a mistake in counting.
-fn known_number(ledger: &Ledger, by: &By, submit: &Submit, number: u64, expected: u64) -> Decision {
-    if submit.message_id.is_none()
-        && let Some(message) = ledger.numbered(&by.device_id, number)
-        && let Some(accepted) = ledger.message(message)
-        && accepted.digest == submit.content.digest()
-    {
-        return already_accepted(message, accepted.seq);
-    }
-    Decision::Refuse(out_of_order(expected))
-}
-
-/// The refusal of a message that does not follow the one before it in its device's numbering.
-#[must_use]
-pub fn out_of_order(expected: u64) -> Refusal {
-    let message = format!("The deviceSeq of this message is not the next one: {expected} is expected.");
-    Refusal::new(Code::OutOfOrder, message).with_details(json!({ "expected": expected }))
-}
-
-/// An equal message of the same device that still waits or runs, accepted within the window.
-fn same_message_waiting(
-    state: &State,
-    by: &By,
-    submit: &Submit,
-    now: Timestamp,
-    policy: &Policy,
-) -> Option<MessageId> {
-    let fingerprint = submit.content.fingerprint(state.session, &by.device_id);
-    let waiting = state.queue.iter().chain(state.turn.as_ref().map(|turn| &turn.message));
-    let mut recent = waiting.filter(|queued| now < queued.accepted_at.plus(policy.dedup_window));
-    let same =
-        recent.find(|queued| queued.content.fingerprint(state.session, &queued.device) == fingerprint)?;
-    Some(same.message)
 }
 
 fn check_queued(state: &State, ledger: &Ledger, message: MessageId) -> Result<(), Refusal> {
@@ -309,50 +217,6 @@ fn decide_interrupt(state: &State, by: &By, cancel_queued: bool) -> Decision {
     Decision::Do {
         events: if cancel_queued { cancel_all(state, by) } else { Vec::new() },
         effects: state.turn.iter().map(|_| Effect::Interrupt { by: by.clone() }).collect(),
-        answer: Told::Done,
-    }
-}
-
-fn decide_approve(
-    state: &State,
-    ledger: &Ledger,
-    by: &By,
-    request: &RequestId,
-    verdict: &Verdict,
-    now: Timestamp,
-) -> Decision {
-    let Some(pending) = state.approvals.iter().find(|pending| pending.approval.request_id == *request) else {
-        if ledger.is_resolved(request) {
-            return refuse(
-                Code::AlreadyResolved,
-                "Somebody answered this before, or the agent no longer asks.",
-            );
-        }
-        return refuse(Code::ApprovalNotFound, "The agent asked nothing under this requestId.");
-    };
-    let (resolution, message, decision) = match verdict {
-        Verdict::Allow { updated_input, for_session } => {
-            let input = updated_input.clone().unwrap_or_else(|| pending.approval.input.clone());
-            let remember = for_session.then(|| pending.approval.suggestions.clone()).flatten();
-            (Resolution::Allow, None, Permission::Allow { input, remember })
-        }
-        Verdict::Deny { message } => {
-            let given = message.clone().filter(|text| !text.trim().is_empty());
-            let message =
-                given.unwrap_or_else(|| "The person at the other end does not want this.".to_owned());
-            (Resolution::Deny, Some(message.clone()), Permission::Deny { message })
-        }
-    };
-    let resolved = Event::ApprovalResolved {
-        request_id: request.clone(),
-        decision: resolution,
-        by: Some(by.clone()),
-        message,
-        waited_ms: now.millis_since(pending.asked_at),
-    };
-    Decision::Do {
-        events: vec![resolved],
-        effects: vec![Effect::Answer { request: request.clone(), decision }],
         answer: Told::Done,
     }
 }

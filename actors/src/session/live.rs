@@ -50,6 +50,8 @@ pub struct Live {
     pub conversation: Option<Conversation>,
     /// The message that this agent was last given and has not answered.
     pub written: Option<MessageId>,
+    /// The agent says that it has answered this message before: its transcript must tell what.
+    pub already_known: Option<MessageId>,
     /// The agent refused the conversation that it was given last time: try this instead.
     pub conversation_next: Option<Conversation>,
 }

@@ -9,11 +9,13 @@ use tokio::time::Instant;
 
 use super::backoff::{Next, after_failure, fatal_exit, fatal_result};
 use super::live::{Live, Phase, conversation_instead};
+use super::salvage::salvage_known;
 use super::state::{State, Turn};
 use crate::agent::{AgentOutput, Conversation, Exit, ExitCause, Init, TurnResult};
 use crate::clock::Timestamp;
 use crate::event::{Approval, Event, MadeUp, Outcome, Resolution, StopReason};
 use crate::ids::MessageId;
+use crate::journal::TranscriptLine;
 
 /// Takes in one output and returns the events to be journalled.
 ///
@@ -22,7 +24,10 @@ pub fn react(state: &State, live: &mut Live, output: &AgentOutput, now: Timestam
     match output {
         AgentOutput::Ready { pid, version } => ready(live, *pid, version.as_ref()),
         AgentOutput::Started(message) => started(state, *message),
-        AgentOutput::AlreadyKnown(message) => already_known(state, live, *message, now),
+        AgentOutput::AlreadyKnown(message) => {
+            live.already_known = Some(*message);
+            Vec::new()
+        }
         AgentOutput::Message(line) => {
             take_note(live, line.get());
             vec![Event::AgentMessage { message: line.clone() }]
@@ -126,12 +131,23 @@ fn started(state: &State, message: MessageId) -> Vec<Event> {
     }
 }
 
-/// The agent was given this message before and does not run it again: its turn took place, unseen.
-fn already_known(state: &State, live: &mut Live, message: MessageId, now: Timestamp) -> Vec<Event> {
+/// The agent was given this message before and does not run it again: its turn took place, unseen. `written` is what it
+/// wrote down of the conversation.
+pub fn already_known(
+    state: &State,
+    live: &mut Live,
+    message: MessageId,
+    written: &[TranscriptLine],
+    now: Timestamp,
+) -> Vec<Event> {
     let Some(turn) = state.turn.as_ref().filter(|turn| turn.message.message == message) else {
         return Vec::new();
     };
     live.begin_turn();
+    let events = salvage_known(state, message, written, now);
+    if !events.is_empty() {
+        return events;
+    }
     let error =
         "The agent had answered this message before the server was interrupted; the answer was not kept.";
     vec![ended(turn, Outcome::Lost, now, Some(error.to_owned()))]
@@ -215,8 +231,9 @@ fn gone(state: &State, live: &mut Live, exit: &Exit, now: Timestamp) -> Vec<Even
     let reason = before.why_it_ends().unwrap_or(StopReason::Crashed);
     let was_asked = before.stopping.is_some();
     let detail = if reason == StopReason::Crashed && !was_asked { count_failure(live, exit) } else { None };
-    // What was never ready has no turn but the one that waits for it, which it may still get.
-    if let Some(turn) = state.turn.as_ref().filter(|turn| state.has_agent || turn.started_at.is_some()) {
+    // A message that it had not taken up is given to the next one, unless we ended this one over it.
+    let is_by_us = state.has_agent && (before.why_it_ends().is_some() || before.interrupted_by.is_some());
+    if let Some(turn) = state.turn.as_ref().filter(|turn| turn.started_at.is_some() || is_by_us) {
         events.push(cut_off(turn, &before, exit, now));
     } else if let Some(problem) = live.parked.as_ref().filter(|_| before.parked.is_none()) {
         events.extend(fail_next(state, problem, now));

@@ -29,6 +29,23 @@ async fn a_conversation_is_begun_once_and_resumed_after_a_crash() {
 }
 
 #[actix::test]
+async fn a_message_that_a_dying_agent_never_took_up_is_given_to_the_next() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    agent.hears().await;
+    agent.exits(ExitCause::ByItself, 3, "").await;
+    let mut second = house.agents.ready().await;
+    assert_eq!(second.serves().await, "one");
+    house.has_kind(session, "turn_ended", 1).await;
+    assert_eq!(house.data_of(session, "turn_ended").await[0]["outcome"], "completed");
+    let attempts = house.data_of(session, "turn_dispatched").await;
+    assert_eq!((attempts.len(), &attempts[1]["attempt"]), (2, &2.into()));
+    house.close().await;
+}
+
+#[actix::test]
 async fn a_conversation_that_exists_already_is_resumed_and_nobody_notices() {
     let house = House::open().await;
     let session = house.session().await;

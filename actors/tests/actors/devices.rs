@@ -205,3 +205,37 @@ async fn the_growing_answer_reaches_devices_as_deltas_and_late_ones_in_the_state
     assert_eq!(state.turn.as_ref().unwrap().text, "Once");
     house.close().await;
 }
+
+#[actix::test]
+async fn a_session_that_panics_is_built_anew_and_devices_keep_their_place() {
+    let house = House::open().await;
+    let session = house.session().await;
+    let mut phone = Wireless::connect(&house, "phone");
+    phone.subscribe(behind(session, 0)).await;
+    house.agents.panic_next(2);
+    house.submit(session, "phone", "survive").await;
+    assert_eq!(house.agents.ready().await.serves().await, "survive");
+    house.has_kind(session, "turn_ended", 1).await;
+    let seqs: Vec<_> = phone.events().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, (1..=house.kinds(session).len() as u64).collect::<Vec<_>>());
+    assert!(house.view(session).await.devices[0].online, "who is there is not forgotten");
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_session_that_panics_every_time_is_left_alone_and_says_so() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.agents.panic_next(usize::MAX);
+    house.submit(session, "phone", "hopeless").await;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        match house.hub.look(session, crate::support::by("phone")).await {
+            Err(refusal) if refusal.code == Code::AgentFailed => break,
+            _ => assert!(std::time::Instant::now() < deadline, "it is never left alone"),
+        }
+        tokio::task::yield_now().await;
+    }
+    house.agents.panic_next(0);
+    house.close().await;
+}

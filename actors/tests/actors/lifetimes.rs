@@ -5,7 +5,7 @@ use tandem_actors::agent::{AgentOutput, Conversation, Stop};
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::session::{Answer, Command, Status};
 
-use crate::support::{House, result};
+use crate::support::{Desk, House, result};
 
 fn hours(count: i64) -> TimeDelta {
     TimeDelta::hours(count)
@@ -131,7 +131,7 @@ async fn an_agent_without_work_is_stopped_after_a_while_and_comes_back_with_the_
 
 #[actix::test]
 async fn more_sessions_than_places_are_all_answered_in_order_and_none_is_forgotten() {
-    let house = House::open_with(MemoryJournal::new(), 2).await;
+    let house = House::open_with(MemoryJournal::new(), Desk::default(), 2).await;
     let mut sessions = Vec::new();
     for number in 0..20 {
         let session = house.session().await;

@@ -8,5 +8,6 @@ mod devices;
 mod framework;
 mod lifetimes;
 mod messages;
+mod recovery;
 mod storage;
 mod support;

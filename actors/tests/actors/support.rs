@@ -1,26 +1,31 @@
 //! A house to test in: a journal in memory, agents played by the test, a clock that can be set.
 
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tandem_actors::agent::gauge::{Gauge, Load};
 use tandem_actors::agent::{
-    AgentHandle, AgentInput, AgentOutput, Exit, ExitCause, Launch, Launcher, Stop, TurnResult,
+    AgentHandle, AgentInput, AgentOutput, Exit, ExitCause, Launch, Launcher, Stop, Sweep, TurnResult,
 };
 use tandem_actors::clock::{ManualClock, Timestamp};
 use tandem_actors::content::Content;
 use tandem_actors::event::{Approval, By, Event, SubmitMode};
 use tandem_actors::hub::Hub;
 use tandem_actors::ids::{MessageId, Seq, SessionId, UserId};
-use tandem_actors::journal::{Journal, MemoryJournal};
+use tandem_actors::journal::{Journal, MemoryJournal, TranscriptLine};
 use tandem_actors::refusal::Refusal;
 use tandem_actors::registry::{Create, Limits};
 use tandem_actors::session::{Answer, Command, Policy, Submit, View};
 use tandem_actors::system::{Parts, System};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 /// How long a test waits for something that must come; far more than it ever takes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,6 +38,7 @@ pub struct House {
     pub agents: Agents,
     pub clock: ManualClock,
     pub loads: Loads,
+    pub desk: Desk,
     folder: tempfile::TempDir,
 }
 
@@ -50,10 +56,22 @@ impl Gauge for Loads {
 #[derive(Clone)]
 pub struct Agents {
     launched: Arc<Mutex<mpsc::UnboundedReceiver<Played>>>,
+    panics: Arc<AtomicUsize>,
 }
 
 struct Stage {
     launched: mpsc::UnboundedSender<Played>,
+    panics: Arc<AtomicUsize>,
+    desk: Desk,
+}
+
+/// What agents have left behind outside of the journal; outlives the house, as a disk does.
+#[derive(Clone, Default)]
+pub struct Desk {
+    /// The file in which the agent keeps its conversation.
+    pub transcript: Arc<Mutex<Vec<TranscriptLine>>>,
+    /// For which sessions was swept, each time.
+    pub sweeps: Arc<Mutex<Vec<Vec<SessionId>>>>,
 }
 
 /// One agent, played by the test.
@@ -66,6 +84,9 @@ pub struct Played {
 
 impl Launcher for Stage {
     fn launch(&self, launch: Launch) -> AgentHandle {
+        let is_planted =
+            self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        assert!(!is_planted, "a planted panic in the session's actor");
         let (input, played_input) = mpsc::channel(64);
         let (played_output, output) = mpsc::channel(2);
         let (stop, mut asked) = mpsc::channel(1);
@@ -87,6 +108,37 @@ impl Launcher for Stage {
         self.launched.send(played).ok();
         AgentHandle { input, output, stop }
     }
+
+    fn sweep(&self, sessions: Vec<SessionId>) -> BoxFuture<'static, Sweep> {
+        self.desk.sweeps.lock().unwrap().push(sessions);
+        Box::pin(std::future::ready(Sweep::default()))
+    }
+
+    fn transcript(
+        &self,
+        _project_path: PathBuf,
+        _conversation: Uuid,
+    ) -> BoxFuture<'static, io::Result<Vec<TranscriptLine>>> {
+        let lines = self.desk.transcript.lock().unwrap().clone();
+        Box::pin(std::future::ready(Ok(lines)))
+    }
+}
+
+impl Desk {
+    /// The agent writes this down.
+    pub fn write(&self, lines: &[String]) {
+        let lines =
+            lines.iter().map(|line| TranscriptLine { file: "/x.jsonl".into(), line: (**line).into() });
+        self.transcript.lock().unwrap().extend(lines);
+    }
+
+    /// A desk on which only the first lines have arrived.
+    pub fn cut_after(&self, lines: usize) -> Self {
+        let desk = Self::default();
+        let transcript = self.transcript.lock().unwrap();
+        desk.transcript.lock().unwrap().extend(transcript.iter().take(lines).cloned());
+        desk
+    }
 }
 
 pub fn start_of_time() -> Timestamp {
@@ -100,34 +152,33 @@ impl House {
 
     /// A house on a journal that knows something already: a restart of the server.
     pub async fn open_on(journal: MemoryJournal) -> Self {
-        Self::open_with(journal, 100).await
+        Self::open_with(journal, Desk::default(), 100).await
     }
 
-    /// A house with so many places for agents.
-    pub async fn open_with(journal: MemoryJournal, slots: usize) -> Self {
+    /// The same, with what agents have left behind.
+    pub async fn open_at(journal: MemoryJournal, desk: Desk) -> Self {
+        Self::open_with(journal, desk, 100).await
+    }
+
+    /// The same, with so many places for agents.
+    pub async fn open_with(journal: MemoryJournal, desk: Desk, slots: usize) -> Self {
         let loads = Loads::default();
+        let panics = Arc::new(AtomicUsize::new(0));
         let (launched, played) = mpsc::unbounded_channel();
         let clock = ManualClock::at(start_of_time());
         let folder = tempfile::tempdir().unwrap();
         let parts = Parts {
             journal: Arc::new(journal.clone()),
-            launcher: Arc::new(Stage { launched }),
+            launcher: Arc::new(Stage { launched, desk: desk.clone(), panics: panics.clone() }),
             clock: Arc::new(clock.clone()),
             encoder: |payload, out| {
                 out.extend_from_slice(payload);
                 out.push(b'\n');
             },
-            policy: Policy {
-                dedup_window: TimeDelta::seconds(10),
-                timeout: TimeDelta::hours(24),
-                warn_before: TimeDelta::hours(4),
-                hang_after: Duration::from_secs(600),
-                idle_after: Duration::from_secs(1_800),
-                max_memory_bytes: 500 << 20,
-            },
+            policy: Policy::default(),
             max_agents: slots,
             gauge: Arc::new(loads.clone()),
-            limits: Limits { max_total_memory_bytes: 2 << 30, max_cpu_percent: 80.0 },
+            limits: Limits::default(),
             grace: Duration::from_secs(1),
             allowed_roots: vec![folder.path().to_owned(), "/".into()],
             threads: 0,
@@ -138,9 +189,10 @@ impl House {
             system,
             hub,
             journal,
-            agents: Agents { launched: Arc::new(Mutex::new(played)) },
+            agents: Agents { launched: Arc::new(Mutex::new(played)), panics },
             clock,
             loads,
+            desk,
             folder,
         }
     }
@@ -259,6 +311,11 @@ impl Agents {
         let agent = self.next().await;
         agent.print(AgentOutput::Ready { pid: Some(7), version: Some("test".into()) }).await;
         agent
+    }
+
+    /// The next launches panic instead, inside the session's actor.
+    pub fn panic_next(&self, launches: usize) {
+        self.panics.store(launches, Ordering::SeqCst);
     }
 
     pub fn none_was_launched(&self) -> bool {

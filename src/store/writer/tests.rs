@@ -24,12 +24,9 @@ fn bench() -> Bench {
     let (connection, _) = database::open_writer(&folder).unwrap();
     let faults = Faults::default();
     let wal = Wal::of(&folder);
-    Bench {
-        writer: Writer::new(connection, wal, faults.clone(), Health::default()),
-        faults,
-        folder,
-        _home: home,
-    }
+    let health = Health::default();
+    let space = Space::of(&folder, faults.clone(), health.clone());
+    Bench { writer: Writer::new(connection, wal, space, faults.clone(), health), faults, folder, _home: home }
 }
 
 /// Somebody who has claimed a new session, in a group of one.

@@ -33,15 +33,16 @@ pub(super) fn restore(
     conversation: Uuid,
     lines: &[TranscriptLine],
 ) -> Result<usize, CannotRestore> {
-    let mut files: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for line in lines {
-        files.entry(&line.file).or_default().push(&line.line);
-    }
     let own_name = format!("{conversation}.jsonl");
+    // One file may have been told under several names: below a home that was moved, or through a link.
+    let mut files: BTreeMap<PathBuf, Vec<&str>> = BTreeMap::new();
+    for line in lines {
+        let relative = below_projects(&line.file)
+            .ok_or_else(|| CannotRestore::Elsewhere { file: line.file.to_string() })?;
+        files.entry(relative).or_default().push(&line.line);
+    }
     let mut wanted = Vec::new();
-    for (file, lines) in files {
-        let relative =
-            below_projects(file).ok_or_else(|| CannotRestore::Elsewhere { file: file.to_owned() })?;
+    for (relative, lines) in files {
         let target = folder.join(&relative);
         if relative.ends_with(&own_name) && target.exists() {
             return Ok(0);
@@ -115,6 +116,17 @@ mod tests {
         assert_eq!(restore(folder.path(), id, &lines).unwrap(), 0);
         assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 2, "no drafts");
+    }
+
+    #[test]
+    fn a_conversation_that_has_moved_between_homes_comes_back_as_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = Uuid::now_v7();
+        let file = |home: &str| format!("{home}/.claude/projects/-p/{id}.jsonl");
+        let lines = [line(&file("/old"), "1"), line(&file("/new"), "2")];
+        assert_eq!(restore(folder.path(), id, &lines).unwrap(), 1);
+        let written = fs::read_to_string(folder.path().join(format!("-p/{id}.jsonl"))).unwrap();
+        assert_eq!(written, "1\n2\n");
     }
 
     #[test]

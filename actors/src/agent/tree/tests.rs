@@ -19,13 +19,13 @@ fn agent(script: &str, session: SessionId) -> Child {
 async fn found(root: Option<u32>, session: SessionId, count: usize) -> HashSet<Seen> {
     for _ in 0..500 {
         let found =
-            find(root.map(|pid| i32::try_from(pid).unwrap()), Owner::Session(session), &HashSet::new());
+            find(root.map(|pid| i32::try_from(pid).unwrap()), &Owner::Session(session), &HashSet::new());
         if found.len() == count {
             return found;
         }
         tokio::task::yield_now().await;
     }
-    panic!("never {count} processes: {:?}", find(None, Owner::Session(session), &HashSet::new()));
+    panic!("never {count} processes: {:?}", find(None, &Owner::Session(session), &HashSet::new()));
 }
 
 fn is_alive(process: Seen) -> bool {
@@ -56,6 +56,40 @@ async fn what_an_agent_left_behind_is_found_by_its_marker_and_others_are_spared(
     assert_eq!(found(None, other, 1).await.len(), 1);
     neighbour.kill().unwrap();
     neighbour.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_ends_what_another_left_of_its_own_sessions_and_no_others() {
+    let (first, second, other) = (SessionId::random(), SessionId::random(), SessionId::random());
+    let mut neighbour = agent("exec sleep 300", other);
+    for session in [first, second] {
+        agent("setsid sleep 300 & exec true", session).wait().unwrap();
+        found(None, session, 1).await;
+    }
+    let mut all: HashSet<SessionId> = (0..10_000).map(|_| SessionId::random()).collect();
+    all.extend([first, second]);
+    let all = Owner::Sessions(Arc::new(all));
+    let started = std::time::Instant::now();
+    assert_eq!(find(None, &all, &HashSet::new()).len(), 2);
+    println!("one walk through /proc for 10,000 sessions: {:?}", started.elapsed());
+    let ended = end_and_count(None, all, Duration::from_millis(500)).await;
+    assert_eq!(ended, Ended { found: 2, left: Vec::new() });
+    assert_eq!(found(None, other, 1).await.len(), 1);
+    neighbour.kill().unwrap();
+    neighbour.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_process_that_was_adopted_is_collected_and_stays_no_zombie() {
+    // As in a container whose first process this is: orphans become our children. No other test minds.
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+    let session = SessionId::random();
+    let mut child = agent("setsid sleep 300 & exec true", session);
+    child.wait().unwrap();
+    let orphan = found(None, session, 1).await.into_iter().next().unwrap();
+    assert_eq!(Stat::of(orphan.pid).unwrap().parent, own_pid());
+    assert_eq!(end_tree(None, Owner::Session(session), Duration::from_millis(500)).await, []);
+    assert!(Stat::of(orphan.pid).is_none_or(|stat| stat.start != orphan.start), "it is not even a zombie");
 }
 
 #[tokio::test]

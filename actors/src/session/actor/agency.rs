@@ -5,8 +5,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Session;
+use super::inbox::{Input, Known};
 use crate::agent::{AgentHandle, AgentInput, AgentOutput, Conversation, Exit, ExitCause, Launch, Stop};
 use crate::event::{By, StopReason};
+use crate::ids::MessageId;
 use crate::journal::TranscriptLine;
 use crate::registry::Slot;
 use crate::session::decide::Effect;
@@ -49,6 +51,11 @@ impl Session {
         if core.live.agent == Phase::None {
             self.agency.hands = None;
         }
+        if let Some(message) = core.live.already_known.take() {
+            self.read_what_is_known(message, context);
+            return;
+        }
+        let Some(core) = &mut self.core else { return };
         if wants_agent(&core.state, &core.live) && !self.is_retiring {
             self.start_agent_in_time(context);
             return;
@@ -133,6 +140,22 @@ impl Session {
         } else {
             core.live.end_after_turn = Some(StopReason::Memory);
         }
+    }
+
+    /// The agent has answered this message in an earlier life: asks its transcript how.
+    fn read_what_is_known(&mut self, message: MessageId, context: &mut Context<Self>) {
+        let Some(core) = &self.core else { return };
+        let conversation = core.state.conversation.unwrap_or(self.id.uuid());
+        let project_path = core.state.settings.project_path.clone().into();
+        let reading = self.around.launcher.transcript(project_path, conversation).into_actor(self);
+        context.spawn(reading.map(move |written, session, context| {
+            let written = written.unwrap_or_else(|error| {
+                tracing::warn!(session = %session.id, %error, "the agent's transcript cannot be read");
+                Vec::new()
+            });
+            session.inbox.push_back(Input::Known(Known { message, written }));
+            session.pump(context);
+        }));
     }
 
     fn start_agent_in_time(&mut self, context: &mut Context<Self>) {

@@ -2,6 +2,8 @@
 
 use tokio::sync::oneshot;
 
+use crate::ids::MessageId;
+use crate::journal::TranscriptLine;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::session::messages::{Ask, Heard};
@@ -14,6 +16,17 @@ pub(super) enum Input {
     Ask(Ask),
     /// What the agent said, and whom to tell when it is durable.
     Heard(Heard, oneshot::Sender<()>),
+    /// What the agent had written down of a message that it knew already. One at a time: a message is given to it once.
+    Known(Known),
+}
+
+/// A message that the agent had answered before, and its transcript.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Which.
+    pub(super) message: MessageId,
+    /// What the agent wrote down of the conversation; empty when that cannot be read.
+    pub(super) written: Vec<TranscriptLine>,
 }
 
 impl Input {

@@ -1,0 +1,28 @@
+//! Hints that pass: the growing answer, who is there.
+
+use serde_json::{Value, json};
+
+use crate::ids::MessageId;
+
+/// A passing hint: no number, never replayed, dropped when a connection is late.
+#[derive(Debug, Clone)]
+pub struct Signal {
+    pub(super) kind: &'static str,
+    pub(super) data: Value,
+    pub(super) is_overtaken_by_events: bool,
+}
+
+impl Signal {
+    /// A piece of the answer as it grows: `text` begins at character `offset` of content block `index` of the turn.
+    #[must_use]
+    pub fn delta(message: MessageId, index: u64, offset: usize, text: &str) -> Self {
+        let data = json!({ "messageId": message, "index": index, "offset": offset, "text": text });
+        Self { kind: "delta", data, is_overtaken_by_events: true }
+    }
+
+    /// Who is there.
+    #[must_use]
+    pub fn presence(devices: &[Value]) -> Self {
+        Self { kind: "presence", data: json!({ "devices": devices }), is_overtaken_by_events: false }
+    }
+}

@@ -1,0 +1,436 @@
+//! The frames of docs/protocol.md §2 as a device writes and reads them. Pure.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tandem_actors::clock::Timestamp;
+use tandem_actors::content::Content;
+use tandem_actors::event::SubmitMode;
+use tandem_actors::ids::{DeviceId, MessageId, RequestId, Seq, SessionId};
+use tandem_actors::session::{Summary, Verdict};
+
+use super::error::Rejection;
+
+/// The protocol that this client speaks.
+pub(super) const PROTOCOL: u32 = 1;
+
+/// What a device says first.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "hello", rename_all = "camelCase")]
+pub(super) struct Hello<'a> {
+    pub(super) protocol: u32,
+    pub(super) device_id: &'a DeviceId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) device_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kind: Option<&'a str>,
+}
+
+/// What a device asks for.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub(super) enum Request {
+    Subscribe {
+        session_id: SessionId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<Seq>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        epoch: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hash: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tail: Option<u64>,
+    },
+    Unsubscribe {
+        session_id: SessionId,
+    },
+    Watch {},
+    Submit {
+        session_id: SessionId,
+        content: Content,
+        message_id: MessageId,
+        mode: SubmitMode,
+    },
+    Cancel {
+        session_id: SessionId,
+        message_id: MessageId,
+    },
+    Edit {
+        session_id: SessionId,
+        message_id: MessageId,
+        content: Content,
+    },
+    Move {
+        session_id: SessionId,
+        message_id: MessageId,
+        before: Option<MessageId>,
+    },
+    Interrupt {
+        session_id: SessionId,
+        cancel_queued: bool,
+    },
+    Approve {
+        session_id: SessionId,
+        request_id: RequestId,
+        #[serde(flatten)]
+        answer: ApprovalAnswer,
+    },
+    KeepAlive {
+        session_id: SessionId,
+    },
+    Ping {},
+}
+
+/// The fields of `approve` that depend on the answer.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "decision", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub(super) enum ApprovalAnswer {
+    Allow {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        updated_input: Option<Value>,
+        scope: &'static str,
+    },
+    Deny {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+}
+
+impl From<Verdict> for ApprovalAnswer {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Allow { updated_input, for_session } => Self::Allow {
+                updated_input: updated_input.and_then(|input| serde_json::from_str(input.get()).ok()),
+                scope: if for_session { "session" } else { "once" },
+            },
+            Verdict::Deny { message } => Self::Deny { message },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct WithReference<'a> {
+    #[serde(flatten)]
+    request: &'a Request,
+    #[serde(rename = "ref")]
+    reference: String,
+}
+
+/// Writes a request; the answer to it carries the same number.
+///
+/// # Errors
+/// Never for the requests there are: none holds a map whose keys are no strings.
+pub(super) fn encode(request: &Request, number: u64) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&WithReference { request, reference: number.to_string() })
+}
+
+/// What the server says.
+#[derive(Debug)]
+pub(super) enum ServerFrame {
+    Welcome(Welcome),
+    Event(EventFrame),
+    Signal {
+        session: SessionId,
+        kind: String,
+        data: Box<RawValue>,
+    },
+    Summary(Box<Summary>),
+    Notice {
+        from: Value,
+        message: Value,
+        at: Option<Timestamp>,
+    },
+    Goodbye {
+        reason: String,
+    },
+    Error(Rejection),
+    /// The direct answer to the request of this number.
+    Answer(u64, Result<Answer, Rejection>),
+    /// A type that this client does not know: to be ignored.
+    Unknown,
+}
+
+/// The answer to `hello`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Welcome {
+    pub(super) heartbeat_seconds: u64,
+    pub(super) max_message_bytes: usize,
+}
+
+/// One durable event, as it came.
+#[derive(Debug)]
+pub(super) struct EventFrame {
+    pub(super) session: SessionId,
+    pub(super) seq: Seq,
+    pub(super) hash: String,
+    pub(super) at: Timestamp,
+    pub(super) kind: String,
+    pub(super) data: Box<RawValue>,
+}
+
+/// A direct answer that is no refusal.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Subscribed(Subscribed),
+    SessionList(Vec<Summary>),
+    Accepted(Accepted),
+    Ok { expires_at: Option<Timestamp> },
+    Pong { server_time: Timestamp },
+}
+
+/// The start of a session's stream.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subscribed {
+    /// Which session.
+    pub session_id: SessionId,
+    /// The history that it has now.
+    pub epoch: String,
+    /// Its last event as of `state`.
+    pub head: Seq,
+    /// The first event that comes.
+    pub from: Seq,
+    /// Whether what was held before is of another history and must be dropped.
+    #[serde(default)]
+    pub reset: bool,
+    /// The whole state as of `head` (docs/protocol.md, session state).
+    #[serde(default)]
+    pub state: Value,
+}
+
+/// A message is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Accepted {
+    /// Its id.
+    pub message_id: MessageId,
+    /// Where its `message_accepted` stands.
+    pub seq: Seq,
+    /// Whether it was accepted before.
+    #[serde(default)]
+    pub duplicate: bool,
+}
+
+/// Everything that an event, a signal and the choice of what to do next need, read in one pass.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    #[serde(borrow, rename = "type")]
+    frame_type: Cow<'a, str>,
+    #[serde(borrow, default, rename = "ref")]
+    reference: Option<Cow<'a, str>>,
+    #[serde(default)]
+    session_id: Option<SessionId>,
+    #[serde(default)]
+    seq: Option<Seq>,
+    #[serde(default)]
+    hash: Option<String>,
+    #[serde(default)]
+    at: Option<Timestamp>,
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct WithSession {
+    session: Box<Summary>,
+}
+
+#[derive(Deserialize)]
+struct WithSessions {
+    sessions: Vec<Summary>,
+}
+
+#[derive(Deserialize)]
+struct WithError {
+    error: Rejection,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Moments {
+    expires_at: Option<Timestamp>,
+    server_time: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct NoticeFields {
+    #[serde(default)]
+    from: Value,
+    #[serde(default)]
+    message: Value,
+}
+
+#[derive(Deserialize)]
+struct GoodbyeFields {
+    #[serde(default)]
+    reason: String,
+}
+
+/// Reads a frame of the server.
+///
+/// # Errors
+/// When it is no JSON, or a frame of a known type lacks what that type needs.
+pub(super) fn decode(text: &str) -> Result<ServerFrame, serde_json::Error> {
+    let envelope: Envelope<'_> = serde_json::from_str(text)?;
+    let number = envelope.reference.as_deref().and_then(|reference| reference.parse().ok());
+    match &*envelope.frame_type {
+        "event" => return Ok(event(envelope)),
+        "signal" => return Ok(signal(envelope)),
+        "welcome" => return Ok(ServerFrame::Welcome(serde_json::from_str(text)?)),
+        "session_summary" => {
+            let WithSession { session } = serde_json::from_str(text)?;
+            return Ok(ServerFrame::Summary(session));
+        }
+        "notice" => {
+            let NoticeFields { from, message } = serde_json::from_str(text)?;
+            return Ok(ServerFrame::Notice { from, message, at: envelope.at });
+        }
+        "goodbye" => {
+            let GoodbyeFields { reason } = serde_json::from_str(text)?;
+            return Ok(ServerFrame::Goodbye { reason });
+        }
+        "error" if number.is_none() => {
+            let WithError { error } = serde_json::from_str(text)?;
+            return Ok(ServerFrame::Error(error));
+        }
+        _ => {}
+    }
+    let Some(number) = number else { return Ok(ServerFrame::Unknown) };
+    let answer = match &*envelope.frame_type {
+        "rejected" | "error" => {
+            let WithError { error } = serde_json::from_str(text)?;
+            Err(error)
+        }
+        "subscribed" => Ok(Answer::Subscribed(serde_json::from_str(text)?)),
+        "accepted" => Ok(Answer::Accepted(serde_json::from_str(text)?)),
+        "session_list" => {
+            let WithSessions { sessions } = serde_json::from_str(text)?;
+            Ok(Answer::SessionList(sessions))
+        }
+        "ok" => {
+            let Moments { expires_at, .. } = serde_json::from_str(text)?;
+            Ok(Answer::Ok { expires_at })
+        }
+        "pong" => match serde_json::from_str(text)? {
+            Moments { server_time: Some(server_time), .. } => Ok(Answer::Pong { server_time }),
+            Moments { server_time: None, .. } => return Ok(ServerFrame::Unknown),
+        },
+        _ => return Ok(ServerFrame::Unknown),
+    };
+    Ok(ServerFrame::Answer(number, answer))
+}
+
+fn event(envelope: Envelope<'_>) -> ServerFrame {
+    let Envelope { session_id, seq, hash, at, kind, data, .. } = envelope;
+    let fields = (session_id, seq, hash, at, kind, data);
+    let (Some(session), Some(seq), Some(hash), Some(at), Some(kind), Some(data)) = fields else {
+        return ServerFrame::Unknown;
+    };
+    ServerFrame::Event(EventFrame { session, seq, hash, at, kind, data: data.to_owned() })
+}
+
+fn signal(envelope: Envelope<'_>) -> ServerFrame {
+    let Envelope { session_id: Some(session), kind: Some(kind), data: Some(data), .. } = envelope else {
+        return ServerFrame::Unknown;
+    };
+    ServerFrame::Signal { session, kind, data: data.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "0197a2c4-0000-7000-8000-000000000001";
+
+    fn frame_of(request: &Request) -> Value {
+        serde_json::from_str(&encode(request, 7).unwrap()).unwrap()
+    }
+
+    fn id<T: std::str::FromStr<Err = uuid::Error>>() -> T {
+        ID.parse().unwrap()
+    }
+
+    #[test]
+    fn requests_are_written_as_the_protocol_says() {
+        let (session_id, message_id) = (id(), id());
+        let content = Content::text("hi").unwrap();
+        let watch = frame_of(&Request::Watch {});
+        assert_eq!(watch, json!({"type": "watch", "ref": "7"}));
+        let submit = Request::Submit { session_id, content, message_id, mode: SubmitMode::Queue };
+        assert_eq!(
+            frame_of(&submit),
+            json!({"type": "submit", "sessionId": ID, "content": "hi", "messageId": ID, "mode": "queue", "ref": "7"})
+        );
+        let last = Request::Move { session_id, message_id, before: None };
+        assert_eq!(
+            frame_of(&last),
+            json!({"type": "move", "sessionId": ID, "messageId": ID, "before": null, "ref": "7"})
+        );
+        let keep_alive = frame_of(&Request::KeepAlive { session_id });
+        assert_eq!(keep_alive, json!({"type": "keep_alive", "sessionId": ID, "ref": "7"}));
+    }
+
+    #[test]
+    fn an_approval_says_what_was_decided() {
+        let approve = |verdict: Verdict| {
+            let answer = verdict.into();
+            frame_of(&Request::Approve { session_id: id(), request_id: "q".parse().unwrap(), answer })
+        };
+        let updated_input = Some(RawValue::from_string(r#"{"a":1}"#.into()).unwrap().into());
+        assert_eq!(
+            approve(Verdict::Allow { updated_input, for_session: true }),
+            json!({"type": "approve", "sessionId": ID, "requestId": "q", "decision": "allow",
+                   "updatedInput": {"a": 1}, "scope": "session", "ref": "7"})
+        );
+        assert_eq!(
+            approve(Verdict::Deny { message: Some("no".into()) }),
+            json!({"type": "approve", "sessionId": ID, "requestId": "q", "decision": "deny",
+                   "message": "no", "ref": "7"})
+        );
+    }
+
+    #[test]
+    fn an_event_keeps_its_data_to_the_letter() {
+        let text = format!(
+            r#"{{"type":"event","sessionId":"{ID}","seq":3,"hash":"ab","at":"2026-01-01T12:00:00.000Z","kind":"agent_message","data":{{"n": 1.00}}}}"#
+        );
+        let ServerFrame::Event(event) = decode(&text).unwrap() else { panic!("another frame") };
+        assert_eq!((event.seq, event.hash.as_str(), event.data.get()), (3, "ab", r#"{"n": 1.00}"#));
+    }
+
+    #[test]
+    fn answers_are_known_by_their_number() {
+        let accepted = format!(r#"{{"type":"accepted","messageId":"{ID}","seq":9,"ref":"4"}}"#);
+        let ServerFrame::Answer(4, Ok(Answer::Accepted(accepted))) = decode(&accepted).unwrap() else {
+            panic!("another frame")
+        };
+        assert_eq!((accepted.seq, accepted.duplicate), (9, false));
+        let rejected =
+            r#"{"type":"rejected","error":{"code":"new_code","message":"No.","effect":"odd"},"ref":"4"}"#;
+        let ServerFrame::Answer(4, Err(rejection)) = decode(rejected).unwrap() else {
+            panic!("another frame")
+        };
+        assert_eq!(rejection.effect, super::super::error::RejectedEffect::Unknown);
+    }
+
+    #[test]
+    fn what_is_not_known_is_ignored() {
+        for text in [
+            r#"{"type":"from_the_future","x":1}"#,
+            r#"{"type":"from_the_future","ref":"1"}"#,
+            r#"{"type":"event"}"#,
+            r#"{"type":"accepted","messageId":"x"}"#,
+        ] {
+            assert!(matches!(decode(text), Ok(ServerFrame::Unknown)), "{text}");
+        }
+        assert!(decode("not json").is_err());
+    }
+}

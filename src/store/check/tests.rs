@@ -1,0 +1,82 @@
+//! Histories that were tampered with, each in one place.
+
+use super::super::SqliteJournal;
+use super::super::testing::Owner;
+use super::*;
+
+struct Damaged {
+    home: tempfile::TempDir,
+    session: SessionId,
+}
+
+/// Two sessions, of which the first has five events; then this statement, `:id` being its event 3.
+async fn damaged(sql: &str) -> Damaged {
+    let home = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    let mut first = Owner::of_new(&journal).await;
+    first.write(&journal, &["1", "2", "3", "4", "5"]).await.unwrap();
+    Owner::of_new(&journal).await.write(&journal, &["a"]).await.unwrap();
+    drop(journal);
+    let connection = Connection::open(home.path().join("tandem.db")).unwrap();
+    connection.execute_batch(&sql.replace(":id", &rows::row_id(1, 3).to_string())).unwrap();
+    Damaged { home, session: first.session }
+}
+
+async fn problems_after(sql: &str) -> Vec<(Option<Seq>, String)> {
+    let damaged = damaged(sql).await;
+    let findings = check(damaged.home.path()).unwrap();
+    let of_first = |problem: &Problem| problem.session.is_none_or(|session| session == damaged.session);
+    assert!(findings.problems.iter().all(of_first), "{:?}", findings.problems);
+    findings.problems.into_iter().map(|problem| (problem.seq, problem.problem)).collect()
+}
+
+#[tokio::test]
+async fn a_whole_history_has_no_problems() {
+    let home = damaged("").await.home;
+    let findings = check(home.path()).unwrap();
+    assert_eq!((findings.sessions, findings.events), (2, 6));
+    assert!(findings.problems.is_empty(), "{:?}", findings.problems);
+}
+
+#[tokio::test]
+async fn a_check_beside_a_server_that_writes_finds_no_problems() {
+    let home = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    let mut owner = Owner::of_new(&journal).await;
+    owner.write(&journal, &["1"]).await.unwrap();
+    assert_eq!(check(home.path()).unwrap().events, 1);
+    owner.write(&journal, &["2"]).await.unwrap();
+    assert_eq!(check(home.path()).unwrap().events, 2);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named_with_its_event() {
+    let chain = "it is not what was written: the chain breaks";
+    for (sql, seq, expected) in [
+        ("DELETE FROM event WHERE id = :id", 3, "events 3 to 3 are missing"),
+        ("UPDATE event SET data = '{\"message\":\"3!\"}' WHERE id = :id", 3, chain),
+        ("UPDATE event SET at = 1 WHERE id = :id", 3, chain),
+        ("DELETE FROM event WHERE id > :id AND id < :id + 9", 4, "the events end at 3, the session at 5"),
+        ("UPDATE session SET hash = zeroblob(32) WHERE key = 1", 5, "the session's chain ends differently"),
+        ("UPDATE session SET head = 6 WHERE key = 1", 6, "the events end at 5, the session at 6"),
+    ] {
+        assert_eq!(problems_after(sql).await, [(Some(seq), expected.to_owned())], "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_decoded_is_named() {
+    let problems = problems_after("UPDATE event SET kind = 'from_the_future' WHERE id = :id").await;
+    assert_eq!(problems[0], (Some(3), "it is not what was written: the chain breaks".to_owned()));
+    assert!(problems[1].1.contains("from_the_future"), "{problems:?}");
+    let problems = problems_after("UPDATE event SET hash = x'00' WHERE id = :id").await;
+    assert!(problems[0].1.starts_with("it cannot be read"), "{problems:?}");
+}
+
+#[tokio::test]
+async fn what_has_no_place_is_reported() {
+    let problems = problems_after("UPDATE session SET lines = 2 WHERE key = 1").await;
+    assert_eq!(problems[0].1, "0 lines of transcript, the last being number 0, and 2 were kept");
+    let problems = problems_after("DELETE FROM session WHERE key = 1").await;
+    assert_eq!(problems[0].1, "5 events belong to no session");
+}
