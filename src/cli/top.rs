@@ -8,7 +8,6 @@ mod terminal;
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -19,6 +18,7 @@ use self::fetch::Source;
 use self::order::Order;
 use self::screen::{Frame, screen};
 use self::terminal::{Key, Terminal};
+use super::connection::ServerArgs;
 use crate::config::Loaded;
 use crate::overview::report::Report;
 
@@ -40,13 +40,9 @@ pub struct TopArgs {
     #[arg(long, value_enum, default_value_t = Order::Activity, value_name = "COLUMN")]
     pub sort: Order,
 
-    /// Where the server is; by default on this machine, at the port of the settings
-    #[arg(long, value_name = "URL", help_heading = "Server")]
-    pub url: Option<String>,
-
-    /// A file that holds the server's token; by default the one in the data folder
-    #[arg(long, value_name = "FILE", help_heading = "Server")]
-    pub token_file: Option<PathBuf>,
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 /// Shows the table until `q` is pressed; once where there is no terminal that could be drawn on.
@@ -54,7 +50,7 @@ pub struct TopArgs {
 /// # Errors
 /// When no server answers; the error says what to do.
 pub async fn run(loaded: Loaded, args: TopArgs) -> anyhow::Result<()> {
-    let source = Source::new(&loaded, args.url.as_deref(), args.token_file.as_deref())?;
+    let source = Source::new(&loaded, &args.server)?;
     let report = source.fetch().await?;
     if args.json {
         let text = serde_json::to_string_pretty(&report)? + "\n";

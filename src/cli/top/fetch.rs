@@ -1,13 +1,10 @@
 //! Asks the server over its public API, as everybody else does.
 
-use std::fs;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::auth::read_token;
+use crate::cli::connection::{ServerArgs, whereabouts};
 use crate::config::Loaded;
 use crate::overview::report::Report;
 
@@ -30,18 +27,9 @@ impl Source {
     ///
     /// # Errors
     /// There is no token, or no address that can be connected to.
-    pub(super) fn new(loaded: &Loaded, url: Option<&str>, token_file: Option<&Path>) -> anyhow::Result<Self> {
-        let url = match url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => url_of(loaded.config.server.address())?,
-        };
-        let token = match token_file {
-            Some(path) => fs::read_to_string(path)
-                .with_context(|| format!("could not read the token in {}", path.display()))?
-                .trim()
-                .to_owned(),
-            None => read_token(&loaded.config.data.dir)?.as_str().to_owned(),
-        };
+    pub(super) fn new(loaded: &Loaded, server: &ServerArgs) -> anyhow::Result<Self> {
+        let (url, token) = whereabouts(loaded, server)?;
+        let url = url.trim_end_matches('/').to_owned();
         // A proxy of the environment is for the internet, and not for a server of one's own.
         let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build()?;
         Ok(Self { client, url, token })
@@ -70,33 +58,5 @@ impl Source {
             ),
             status => anyhow::bail!("The server at {} answers {status}; its log says why.", self.url),
         }
-    }
-}
-
-/// The address as seen from this machine: "listen everywhere" is no address to connect to.
-fn url_of(address: SocketAddr) -> anyhow::Result<String> {
-    if address.port() == 0 {
-        anyhow::bail!(
-            "The settings leave the port to the system (port 0); say with --url where the server is."
-        );
-    }
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    Ok(format!("http://{}", SocketAddr::new(ip, address.port())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn listening_everywhere_is_reached_here() {
-        for (bind, url) in [("0.0.0.0:4870", "http://127.0.0.1:4870"), ("[::]:1", "http://[::1]:1")] {
-            assert_eq!(url_of(bind.parse().unwrap()).unwrap(), url);
-        }
-        assert!(url_of("127.0.0.1:0".parse().unwrap()).unwrap_err().to_string().contains("--url"));
     }
 }

@@ -183,7 +183,8 @@ fn table(sessions: &[&SessionEntry], report: &Report, frame: &Frame) -> Vec<Stri
         }),
     );
     let widest = |place: usize| rows.iter().map(|row| row[place].chars().count()).max().unwrap_or(0);
-    let widths = fit_widths((0..COLUMNS.len()).map(widest).collect(), frame.width);
+    let wanted: Vec<usize> = (0..COLUMNS.len()).map(widest).collect();
+    let widths = fit_widths(&wanted, frame.width);
     let styles = std::iter::once(None).chain(sessions.iter().map(|session| Some(session.status)));
     rows.iter()
         .zip(styles)
@@ -195,7 +196,7 @@ fn table(sessions: &[&SessionEntry], report: &Report, frame: &Frame) -> Vec<Stri
 }
 
 /// On a narrow terminal the title gives way, then whole columns do; what room is left then is the title's again.
-fn fit_widths(wanted: Vec<usize>, width: Option<usize>) -> Vec<Option<usize>> {
+fn fit_widths(wanted: &[usize], width: Option<usize>) -> Vec<Option<usize>> {
     let mut widths: Vec<Option<usize>> = wanted.iter().copied().map(Some).collect();
     let Some(width) = width else { return widths };
     let needed = |widths: &[Option<usize>]| {
