@@ -14,6 +14,7 @@ pub mod session_ref;
 pub mod sessions;
 pub mod settings;
 pub mod token;
+pub mod top;
 
 use std::ffi::OsString;
 use std::io;
@@ -79,6 +80,10 @@ pub enum Command {
     /// Follow a conversation and type into it
     #[command(after_help = "Example:\n  tandem attach 0198c0de\n\nType /help for what can be typed.")]
     Attach(attach::AttachArgs),
+
+    /// Watch the conversations of the running server
+    #[command(after_help = "Example:\n  tandem top --sort cost\n  tandem top --once")]
+    Top(top::TopArgs),
 
     /// See whether everything the server needs is there, and what to do if not
     #[command(
@@ -148,6 +153,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sessions(args) => sessions::run(settings.load()?, args).await?,
         Command::Send(args) => return send::run(settings.load()?, args).await,
         Command::Attach(args) => attach::run(settings.load()?, args).await?,
+        Command::Top(args) => top::run(settings.load()?, args).await?,
         Command::Backup(args) => backup::run(&settings.load()?, &args)?,
         Command::Restore(args) => restore::run(&settings.load()?, &args)?,
         Command::Doctor(args) => return doctor::run(settings.load(), &args).await,

@@ -10,6 +10,7 @@ mod chat;
 mod devices;
 mod events;
 mod health;
+mod metrics;
 mod page;
 mod params;
 mod queue;
@@ -35,6 +36,7 @@ pub(crate) fn routes(app: &mut web::ServiceConfig) {
         .service(at("/health").route(get().to(health::health)))
         .service(at("/health/live").route(get().to(health::live)))
         .service(at("/health/ready").route(get().to(health::ready)))
+        .service(at("/metrics").wrap(from_fn(access::check)).route(get().to(metrics::page)))
         .service(api())
         .service(at("/").route(get().to(page::index)))
         .service(at("/{asset}").route(get().to(page::asset)))
@@ -73,6 +75,7 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(delete().to(devices::unlink)),
         )
         .service(at("/devices").route(get().to(devices::all)))
+        .service(at("/metrics/sessions").route(get().to(metrics::sessions)))
         .default_service(web::to(no_such_path))
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use actix_web::dev::{Extensions, ServerHandle};
+use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
 use socket2::{SockRef, TcpKeepalive};
@@ -15,6 +16,7 @@ use crate::access::Access;
 use crate::doors::Leave;
 use crate::http;
 use crate::service::{Service, Settings};
+use crate::traffic;
 
 /// Connections that wait to be accepted; after a restart, all devices come back at once.
 const BACKLOG: u32 = 1024;
@@ -55,7 +57,8 @@ impl Server {
         let service = web::Data::new(Service::new(hub, settings, access));
         let settings = &service.settings;
         let data = service.clone();
-        let app = move || App::new().app_data(data.clone()).configure(http::routes);
+        let app =
+            move || App::new().app_data(data.clone()).wrap(from_fn(traffic::count)).configure(http::routes);
         let server = HttpServer::new(app)
             .workers(settings.workers)
             .backlog(BACKLOG)

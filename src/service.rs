@@ -7,6 +7,7 @@ use tandem_actors::hub::Hub;
 
 use crate::access::Access;
 use crate::doors::Doors;
+use crate::traffic::Traffic;
 
 /// One running server, shared by all of its threads.
 pub struct Service {
@@ -18,6 +19,8 @@ pub struct Service {
     pub access: Access,
     /// The open sockets.
     pub doors: Doors,
+    /// What is counted of the wire.
+    pub traffic: Traffic,
     pub(crate) started: Instant,
 }
 
@@ -57,6 +60,8 @@ pub struct AgentFacts {
     pub is_found: bool,
     /// What it says its version is.
     pub version: Option<String>,
+    /// Why it cannot work although it is there. One that is missing is stood in for, and is no problem.
+    pub problem: Option<String>,
 }
 
 impl Default for Settings {
@@ -81,7 +86,9 @@ impl Service {
     /// Puts it together; nobody is connected yet.
     #[must_use]
     pub fn new(hub: Hub, settings: Settings, access: Access) -> Self {
-        Self { hub, doors: Doors::new(settings.max_connections), settings, access, started: Instant::now() }
+        let doors = Doors::new(settings.max_connections);
+        let traffic = Traffic::default();
+        Self { hub, settings, access, doors, traffic, started: Instant::now() }
     }
 }
 

@@ -277,6 +277,6 @@ async fn a_disk_that_takes_no_writes_shows_in_health() {
     let wire = Wire::start();
     wire.journal.refuse_appends(Some("the disk is full"));
     let (status, ready) = answer(reqwest::Client::new().get(wire.url("/health/ready"))).await;
-    assert_eq!((status, &ready["reason"]), (503, &json!("the disk is full")));
+    assert_eq!((status, &ready["reason"]), (503, &json!("storage: the disk is full")));
     wire.stop().await;
 }

@@ -11,6 +11,7 @@ mod disk_full;
 mod http_api;
 mod http_conversation;
 mod layering;
+mod observing;
 mod recovery;
 mod support;
 mod terminal;

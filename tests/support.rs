@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod device;
 pub(crate) mod faults;
 pub(crate) mod model;
+pub(crate) mod openmetrics;
 pub(crate) mod raw_ws;
 pub(crate) mod server;
 pub(crate) mod wire;

@@ -252,6 +252,14 @@ pub enum StopReason {
     Shutdown,
 }
 
+impl StopReason {
+    /// Whether it was not meant to end.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Crashed | Self::Hung | Self::Memory)
+    }
+}
+
 impl MadeUp {
     /// What the agent is told.
     #[must_use]

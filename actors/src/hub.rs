@@ -5,10 +5,12 @@ use std::sync::Arc;
 use actix::Addr;
 use tokio::sync::oneshot;
 
+use crate::agent::gauge::Gauge;
 use crate::clock::Clock;
 use crate::event::By;
 use crate::ids::{Seq, SessionId, UserId};
 use crate::journal::Journal;
+use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::registry::{Board, Create, Directory, Find, Registry, SessionHandle, Slots};
 use crate::room::Follow;
@@ -29,6 +31,10 @@ pub struct Hub {
     pub clock: Arc<dyn Clock>,
     /// The places for agents.
     pub slots: Slots,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Measures what agents take.
+    pub gauge: Arc<dyn Gauge>,
 }
 
 impl Hub {
@@ -106,7 +112,7 @@ impl Hub {
     /// Follows a session's events behind `after`.
     #[must_use]
     pub fn follow(&self, handle: &SessionHandle, after: Seq) -> Follow {
-        Follow::new(handle.room.clone(), self.journal.clone(), after)
+        Follow::new(handle.room.clone(), self.journal.clone(), after).counted_by(self.metrics.clone())
     }
 }
 

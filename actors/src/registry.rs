@@ -269,6 +269,7 @@ impl Handler<Down> for Registry {
             Some(running) if running.incarnation == incarnation => running.is_dead = true,
             Some(_) | None => return,
         }
+        self.around.metrics.session_panics.add(u64::from(panicked));
         if panicked && self.stopping.is_none() {
             let restarts = self.restarts.entry(session).or_default();
             let may_restart = restarts.count(Instant::now());

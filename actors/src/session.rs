@@ -13,6 +13,7 @@ mod approvals;
 mod backoff;
 mod core;
 mod decide;
+mod fact;
 mod holdback;
 mod ladder;
 mod ledger;

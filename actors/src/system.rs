@@ -11,6 +11,7 @@ use crate::agent::gauge::Gauge;
 use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::journal::{Journal, JournalError, SessionRow};
+use crate::metrics::Metrics;
 use crate::registry::{Board, Directory, Limits, Registry, Setup, Slots, StopAll};
 use crate::room::Encoder;
 use crate::session::{Policy, Summary, Surroundings};
@@ -78,20 +79,30 @@ impl System {
             board: board.clone(),
             policy: parts.policy,
             slots: Slots::new(parts.max_agents),
+            metrics: Metrics::default(),
             grace: parts.grace,
         };
-        let slots = around.slots.clone();
+        let (slots, metrics) = (around.slots.clone(), around.metrics.clone());
         let setup = Setup {
             around,
             directory: directory.clone(),
             encoder: parts.encoder,
-            gauge: parts.gauge,
+            gauge: parts.gauge.clone(),
             limits: parts.limits,
             allowed_roots: parts.allowed_roots.into_iter().map(canonical).collect(),
             arbiters: arbiters.iter().map(Arbiter::handle).collect(),
         };
         let registry = Registry::new(setup).start();
-        let hub = Hub { registry, board, directory, journal: parts.journal, clock: parts.clock, slots };
+        let hub = Hub {
+            registry,
+            board,
+            directory,
+            journal: parts.journal,
+            clock: parts.clock,
+            slots,
+            metrics,
+            gauge: parts.gauge,
+        };
         hub.wake_unfinished();
         Ok(Self { hub, arbiters })
     }

@@ -47,17 +47,26 @@ pub async fn open(
     server: &ServerArgs,
     role: Role,
 ) -> anyhow::Result<(Client, IncomingStream)> {
-    let url = match &server.url {
-        Some(url) => url.clone(),
-        None => url_of(loaded.config.server.address())?,
-    };
+    let (url, token) = whereabouts(loaded, server)?;
     let machine = machine_name();
     let config = ClientConfig {
         device_name: Some(format!("{} on {machine}", role.word())),
         kind: Some(role.word().to_owned()),
-        ..ClientConfig::new(url, token(loaded, server)?, device_id(role, &machine)?)
+        ..ClientConfig::new(url, token, device_id(role, &machine)?)
     };
     Client::connect(config).await.map_err(explain)
+}
+
+/// The server's URL and its token.
+///
+/// # Errors
+/// A sentence that says what to do.
+pub fn whereabouts(loaded: &Loaded, server: &ServerArgs) -> anyhow::Result<(String, String)> {
+    let url = match &server.url {
+        Some(url) => url.clone(),
+        None => url_of(loaded.config.server.address())?,
+    };
+    Ok((url, token(loaded, server)?))
 }
 
 /// Adds what to do to an error of the client.

@@ -11,6 +11,7 @@ use tandem_actors::session::{Answer, Command, Status, Summary};
 use super::body::Body;
 use super::{caller, params, recap};
 use crate::error::ApiError;
+use crate::overview::memory_of_agents;
 use crate::service::Service;
 
 /// All of them, and how much room there is for more.
@@ -18,7 +19,7 @@ pub(super) async fn list(service: web::Data<Service>) -> HttpResponse {
     let (all, _) = service.hub.board.all();
     let alive: Vec<_> =
         all.into_iter().filter(|summary| !is_expired(summary, service.hub.clock.now())).collect();
-    let entries = with_memory(alive).await;
+    let entries = with_memory(&service, alive).await;
     let with_agent = entries.iter().filter(|(summary, _)| summary.pid.is_some()).count();
     let memory_usage: u64 = entries.iter().filter_map(|(_, memory)| *memory).sum();
     let settings = &service.settings;
@@ -48,7 +49,7 @@ pub(super) async fn status(
     let remaining_seconds = summary.expires_at.millis_since(now) / 1000;
     let is_expired = is_expired(&summary, now);
     let needs_warning = !is_expired && remaining_seconds <= service.settings.warn_before.as_secs();
-    let mut entries = with_memory(vec![summary]).await;
+    let mut entries = with_memory(&service, vec![summary]).await;
     let Some((summary, memory)) = entries.pop() else {
         return Err(Refusal::session_not_found().into());
     };
@@ -112,19 +113,9 @@ fn entry(summary: &Summary, memory_bytes: Option<u64>) -> Value {
     })
 }
 
-/// Adds what each agent's process uses at the moment. Reads `/proc`, so it does that on a thread of its own.
-async fn with_memory(summaries: Vec<Arc<Summary>>) -> Vec<(Arc<Summary>, Option<u64>)> {
-    let pids: Vec<Option<u32>> = summaries.iter().map(|summary| summary.pid).collect();
-    let memory =
-        web::block(move || pids.into_iter().map(|pid| resident_bytes(pid?)).collect::<Vec<_>>()).await;
-    let memory = memory.unwrap_or_default().into_iter().chain(std::iter::repeat(None));
-    summaries.into_iter().zip(memory).collect()
-}
-
-/// What a process holds in memory; `None` when it is gone, and where there is no `/proc`.
-fn resident_bytes(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
+/// Adds what each agent and everything that it started use at the moment.
+async fn with_memory(service: &Service, summaries: Vec<Arc<Summary>>) -> Vec<(Arc<Summary>, Option<u64>)> {
+    let memory = memory_of_agents(service, &summaries).await;
+    let bytes_of = |summary: &Arc<Summary>| memory.get(&summary.session_id).copied();
+    summaries.into_iter().map(|summary| (summary.clone(), bytes_of(&summary))).collect()
 }

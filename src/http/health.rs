@@ -3,26 +3,40 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
+use crate::overview::{Overview, Troubles};
 use crate::service::Service;
 
 /// How the server is.
 pub(super) async fn health(service: web::Data<Service>) -> HttpResponse {
-    let (sessions, _) = service.hub.board.all();
-    let slots = service.hub.slots.usage();
-    let journal = &service.hub.journal;
-    let (storage_trouble, storage_warning) = (journal.trouble(), journal.warning());
-    let agent = &service.settings.agent;
+    let overview = Overview::of(&service).await;
+    let (slots, troubles, agent) = (overview.slots, &overview.troubles, &service.settings.agent);
+    let reasons = troubles.reasons();
     HttpResponse::Ok().json(json!({
         "service": "tandem",
-        "status": if storage_trouble.is_none() { "ok" } else { "degraded" },
+        "status": if reasons.is_empty() { "ok" } else { "degraded" },
+        "reasons": reasons,
         "version": env!("CARGO_PKG_VERSION"),
-        "uptimeSeconds": service.started.elapsed().as_secs(),
-        "agent": { "command": agent.command, "found": agent.is_found, "version": agent.version },
-        "storage": { "ok": storage_trouble.is_none(), "trouble": storage_trouble, "warning": storage_warning },
+        "uptimeSeconds": overview.uptime.as_secs(),
+        "agent": {
+            "command": agent.command,
+            "found": agent.is_found,
+            "version": agent.version,
+            "ok": troubles.agent.is_none(),
+            "trouble": troubles.agent,
+        },
+        "storage": {
+            "ok": troubles.storage.is_none(),
+            "trouble": troubles.storage,
+            "warning": service.hub.journal.warning(),
+        },
         "slots": { "used": slots.taken, "max": slots.max, "waiting": slots.waiting },
-        "memory": { "limitBytes": service.settings.max_memory_bytes },
-        "sessions": sessions.len(),
-        "connections": service.doors.connections(),
+        "memory": {
+            "serverBytes": overview.server_memory_bytes,
+            "agentBytes": overview.agent_memory_bytes(),
+            "limitBytes": service.settings.max_memory_bytes,
+        },
+        "sessions": overview.sessions.len(),
+        "connections": overview.connections,
     }))
 }
 
@@ -31,17 +45,12 @@ pub(super) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// Whether it takes work: it is not stopping, and its disk takes writes.
+/// Whether it takes work: it is not stopping, its disk takes writes, and agents can be started.
 pub(super) async fn ready(service: web::Data<Service>) -> HttpResponse {
-    let reason = if service.doors.is_closing() {
-        Some("the server is stopping".to_owned())
-    } else {
-        service.hub.journal.trouble()
-    };
-    match reason {
-        None => HttpResponse::Ok().json(json!({ "status": "ok" })),
-        Some(reason) => {
-            HttpResponse::ServiceUnavailable().json(json!({ "status": "unavailable", "reason": reason }))
-        }
+    let reasons = Troubles::of(&service).reasons();
+    if reasons.is_empty() {
+        return HttpResponse::Ok().json(json!({ "status": "ok" }));
     }
+    let reason = reasons.join("; ");
+    HttpResponse::ServiceUnavailable().json(json!({ "status": "unavailable", "reason": reason }))
 }

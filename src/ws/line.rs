@@ -50,6 +50,7 @@ pub(super) struct Line {
     wants_control: Cell<Option<Waker>>,
     wants_room: Cell<Option<Waker>>,
     is_body_gone: Cell<bool>,
+    is_cut_off: Cell<bool>,
 }
 
 impl Line {
@@ -68,6 +69,7 @@ impl Line {
             wants_control: Cell::default(),
             wants_room: Cell::default(),
             is_body_gone: Cell::default(),
+            is_cut_off: Cell::default(),
         }
     }
 
@@ -197,6 +199,15 @@ impl Line {
         }
         self.wants_control.set(Some(waker.clone()));
         Poll::Pending
+    }
+
+    /// The peer does not read, and will be waited for no longer.
+    pub(super) fn cut_off(&self) {
+        self.is_cut_off.set(true);
+    }
+
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off.get()
     }
 
     /// The connection is over: nobody writes any more.

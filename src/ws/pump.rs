@@ -64,6 +64,7 @@ where
             match this.poll_room(context) {
                 Poll::Ready(true) => {}
                 Poll::Ready(false) => {
+                    this.line.cut_off();
                     say_last(&this.line.outbox, Farewell::TooSlow);
                     return Poll::Ready(());
                 }

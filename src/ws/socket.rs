@@ -16,6 +16,8 @@ use actix::{
 use actix_http::ws::{Codec, Item};
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws;
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use tandem_actors::device::{Device, MAX_UNANSWERED, Outbox, Outgoing};
 use tandem_actors::ids::{ConnectionId, DeviceId, UserId};
 use tandem_actors::refusal::{Code, Refusal};
@@ -59,9 +61,11 @@ pub(super) fn open(
     let write_within = service.settings.write_within;
     let guard = Guard::new(incoming, line.clone());
     let codec = Codec::new().max_size(MAX_MESSAGE_BYTES);
+    let counting = service.clone();
     let context = ws::WebsocketContext::with_codec(Socket::new(service, line.clone()), guard, codec);
     actix_rt::spawn(Pump::new(context, line, write_within));
-    Ok(response.streaming(body))
+    let count = move |sent: &Bytes| counting.traffic.bytes_out.add(sent.len() as u64);
+    Ok(response.streaming(body.inspect_ok(count)))
 }
 
 /// Whether a request asks for a WebSocket at all.
@@ -113,9 +117,14 @@ impl Socket {
             return;
         }
         self.is_leaving = true;
-        tracing::debug!(connection = %self.connection, ?farewell, "a connection ends");
+        tracing::debug!(connection = %self.connection, device = self.device_id(), ?farewell, "a connection ends");
         say_last(&self.line.outbox, farewell);
         context.stop();
+    }
+
+    /// For the log.
+    fn device_id(&self) -> Option<&str> {
+        self.device.as_ref().map(|(device, _)| device.as_str())
     }
 
     /// One round of looking after the connection: deadlines and the heartbeat.
@@ -124,7 +133,8 @@ impl Socket {
         if self.device.is_none() && self.opened.elapsed() >= settings.hello_within {
             self.leave(Farewell::NoHello, context);
         } else if self.line.stalled_for() >= settings.write_within {
-            tracing::info!(connection = %self.connection, "a device does not read and is cut off");
+            tracing::info!(connection = %self.connection, device = self.device_id(), "a device does not read and is cut off");
+            self.line.cut_off();
             self.leave(Farewell::TooSlow, context);
         } else if self.line.silent_for() >= settings.heartbeat * 3 {
             self.leave(Farewell::Silent, context);
@@ -136,6 +146,7 @@ impl Socket {
 
     /// Takes one whole text message.
     fn take(&mut self, text: &str, context: &mut SocketContext) {
+        self.service.traffic.frames_in.add(1);
         let frame = Frame::parse(text);
         let bytes = text.len();
         let Some((own, device)) = &self.device else {
@@ -190,6 +201,7 @@ impl Socket {
             context.set_mailbox_capacity(MAX_UNANSWERED);
             device
         });
+        tracing::debug!(connection = %self.connection, device = %device_id, "device connected");
         self.device = Some((device_id, address));
         self.line.greeted();
     }
@@ -285,5 +297,9 @@ impl Drop for Socket {
     /// However it ended: the body writes what is left, and then ends too.
     fn drop(&mut self) {
         self.line.outbox.close();
+        self.service.traffic.slow_devices.add(u64::from(self.line.is_cut_off()));
+        if let Some(device) = self.device_id() {
+            tracing::debug!(connection = %self.connection, device, "device disconnected");
+        }
     }
 }

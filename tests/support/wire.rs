@@ -8,11 +8,12 @@ use actix::Actor as _;
 use tandem::access::Access;
 use tandem::server::{Server, Stopper};
 use tandem::service::Settings;
-use tandem_actors::agent::gauge::NoGauge;
+use tandem_actors::agent::gauge::{NoGauge, ProcGauge};
 use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher};
 use tandem_actors::clock::{Clock, SystemClock};
 use tandem_actors::hub::Hub;
 use tandem_actors::journal::MemoryJournal;
+use tandem_actors::metrics::Metrics;
 use tandem_actors::registry::{Board, Directory, Limits, Registry, Setup, Slots};
 use tandem_actors::session::{Policy, Surroundings};
 
@@ -93,6 +94,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
     let board = Arc::new(Board::default());
     let directory = Arc::new(Directory::new(clock.clone(), Vec::new()));
     let slots = Slots::new(10);
+    let metrics = Metrics::default();
     let mut simulator = ProcessConfig::new(env!("CARGO_BIN_EXE_tandem"), Environment::inherited(&[]));
     simulator.args_prefix = vec!["simulator".into()];
     let around = Surroundings {
@@ -102,6 +104,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
         board: board.clone(),
         policy: Policy::default(),
         slots: slots.clone(),
+        metrics: metrics.clone(),
         grace: Duration::from_secs(1),
     };
     let setup = Setup {
@@ -114,7 +117,8 @@ fn hub(journal: &MemoryJournal) -> Hub {
         arbiters: Vec::new(),
     };
     let registry = Registry::new(setup).start();
-    Hub { registry, board, directory, journal: Arc::new(journal.clone()), clock, slots }
+    let (journal, gauge) = (Arc::new(journal.clone()), Arc::new(ProcGauge::default()));
+    Hub { registry, board, directory, journal, clock, slots, metrics, gauge }
 }
 
 fn access() -> Access {

@@ -8,6 +8,12 @@ use crate::ids::SessionId;
 pub trait Gauge: Send + Sync + 'static {
     /// Measures the tree of each agent, given its process, and the machine.
     fn measure(&self, agents: &[(SessionId, u32)]) -> Load;
+
+    /// Measures the trees alone. Unlike [`Gauge::measure`] it may be called at any time: what is busy is not compared with
+    /// the measurement before.
+    fn memory(&self, agents: &[(SessionId, u32)]) -> HashMap<SessionId, u64> {
+        self.measure(agents).memory
+    }
 }
 
 /// What was measured.
@@ -52,9 +58,15 @@ mod proc {
 
     impl Gauge for ProcGauge {
         fn measure(&self, agents: &[(SessionId, u32)]) -> Load {
+            Load { memory: self.memory(agents), cpu_percent: self.cpu_percent() }
+        }
+
+        fn memory(&self, agents: &[(SessionId, u32)]) -> HashMap<SessionId, u64> {
+            if agents.is_empty() {
+                return HashMap::new();
+            }
             let processes = processes();
-            let memory = agents.iter().map(|(session, root)| (*session, tree_bytes(&processes, *root)));
-            Load { memory: memory.collect(), cpu_percent: self.cpu_percent() }
+            agents.iter().map(|(session, root)| (*session, tree_bytes(&processes, *root))).collect()
         }
     }
 

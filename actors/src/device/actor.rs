@@ -14,7 +14,7 @@ use crate::hub::Hub;
 use crate::ids::{ConnectionId, SessionId, UserId};
 use crate::refusal::{Code, Refusal};
 use crate::registry::{Presence, SessionHandle};
-use crate::room::{Follow, Stay};
+use crate::room::Stay;
 use crate::session::{Answer, Ask, Command, DeviceCard, View};
 
 /// The actor of one connection. It ends when its socket drops its address; leaving rooms is dropping it.
@@ -205,7 +205,7 @@ impl Device {
 
     fn entered(&mut self, reference: Option<String>, entered: Entered, answered: oneshot::Sender<()>) {
         let Entered { handle, stay, view, start } = entered;
-        let follow = Follow::new(handle.room.clone(), self.hub.journal.clone(), start.after);
+        let follow = self.hub.follow(&handle, start.after);
         let reply = Reply::Subscribed {
             session: handle.session,
             epoch: self.hub.journal.epoch(),

@@ -93,6 +93,12 @@ impl Directory {
         self.devices().values().map(|known| known.connections.len()).sum()
     }
 
+    /// How many devices have a connection open.
+    #[must_use]
+    pub fn online(&self) -> usize {
+        self.devices().values().filter(|known| !known.connections.is_empty()).count()
+    }
+
     /// What changed since the last call, for the journal.
     #[must_use]
     pub fn take_unsaved(&self) -> Vec<DeviceRow> {

@@ -11,6 +11,7 @@ use super::{Cursor, Reach, Room};
 use crate::event::Record;
 use crate::ids::{Seq, SessionId};
 use crate::journal::{Journal, JournalError, Pending};
+use crate::metrics::Metrics;
 
 /// How much is read from the journal at a time for one connection that catches up.
 const PAGE_EVENTS: usize = 512;
@@ -25,6 +26,8 @@ pub struct Follow {
     journal: Arc<dyn Journal>,
     cursor: Cursor,
     reading: Option<Pending<Vec<Record>>>,
+    is_catching_up: bool,
+    metrics: Option<Metrics>,
 }
 
 impl Follow {
@@ -32,7 +35,14 @@ impl Follow {
     #[must_use]
     pub fn new(room: Arc<Room>, journal: Arc<dyn Journal>, after: Seq) -> Self {
         let cursor = room.tail().cursor(after);
-        Self { room, journal, cursor, reading: None }
+        Self { room, journal, cursor, reading: None, is_catching_up: false, metrics: None }
+    }
+
+    /// Lets it be counted how late it is.
+    #[must_use]
+    pub fn counted_by(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// Which session it follows.
@@ -72,9 +82,20 @@ impl Stream for Follow {
                 return Poll::Ready(Some(Ok(this.room.tail().encode(&records))));
             }
             match this.room.tail().reach(&mut this.cursor, context.waker()) {
-                Reach::Frames(frames) => return Poll::Ready(Some(Ok(frames))),
+                Reach::Frames(frames) => {
+                    this.is_catching_up = false;
+                    if let (Some(metrics), Some(visible)) = (&this.metrics, this.cursor.visible_since()) {
+                        metrics.delivery_seconds.observe_since(visible);
+                    }
+                    return Poll::Ready(Some(Ok(frames)));
+                }
                 Reach::UpToDate => return Poll::Pending,
                 Reach::Behind { after } => {
+                    if let Some(metrics) = this.metrics.as_ref().filter(|_| !this.is_catching_up) {
+                        metrics.catch_ups.add(1);
+                        metrics.catch_up_events.observe_count(this.room.tail().head().saturating_sub(after));
+                    }
+                    this.is_catching_up = true;
                     this.reading =
                         Some(this.journal.read(this.room.session(), after, PAGE_EVENTS, PAGE_BYTES));
                 }

@@ -16,6 +16,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::event::Record;
 use crate::ids::{Seq, SessionId};
@@ -40,6 +41,9 @@ pub struct Cursor {
     next: Seq,
     next_signal: u64,
     key: u64,
+    /// It had everything at some time, and was never behind the tail since.
+    is_live: bool,
+    visible_since: Option<Instant>,
 }
 
 /// What a cursor finds.
@@ -107,7 +111,7 @@ impl Tail {
             (self.encoder)(&payload, &mut bytes);
             ends.push(bytes.len());
         }
-        let chunk = Chunk { first: first.seq, ends, bytes: bytes.into() };
+        let chunk = Chunk { first: first.seq, ends, bytes: bytes.into(), appended: Instant::now() };
         let mut inner = self.inner();
         if first.seq != inner.head + 1 {
             // Somebody else went on while this owner did not know: what is kept here is of no use any more.
@@ -158,7 +162,7 @@ impl Tail {
         let mut inner = self.inner();
         inner.next_key += 1;
         let next_signal = inner.first_signal + inner.signals.len() as u64;
-        Cursor { next: after + 1, next_signal, key: inner.next_key }
+        Cursor { next: after + 1, next_signal, key: inner.next_key, is_live: false, visible_since: None }
     }
 
     /// Whether there is something for this cursor.
@@ -169,18 +173,22 @@ impl Tail {
 
     /// Takes what lies behind the cursor, events and signals in the order in which they happened.
     pub fn reach(&self, cursor: &mut Cursor, waker: &Waker) -> Reach {
+        cursor.visible_since = None;
         let mut inner = self.inner();
         if let Some(frame) = inner.due_signal(cursor) {
             return Reach::Frames(frame);
         }
         if cursor.next > inner.head {
+            cursor.is_live = true;
             inner.waiting.insert(cursor.key, waker.clone());
             return Reach::UpToDate;
         }
         let place = inner.chunks.partition_point(|chunk| chunk.last() < cursor.next);
         let Some(chunk) = inner.chunks.get(place).filter(|chunk| chunk.first <= cursor.next) else {
+            cursor.is_live = false;
             return Reach::Behind { after: cursor.next - 1 };
         };
+        cursor.visible_since = cursor.is_live.then_some(chunk.appended);
         let (frames, last) = chunk.part_from(cursor.next, inner.next_signal_position(cursor));
         cursor.next = last + 1;
         Reach::Frames(frames)
@@ -252,6 +260,13 @@ impl Cursor {
     /// Moves behind an event that was read from the journal.
     pub fn advance_to(&mut self, last: Seq) {
         self.next = self.next.max(last + 1);
+    }
+
+    /// Since when the events that were taken last could be taken; none for what was not, and for a cursor that came to
+    /// them later.
+    #[must_use]
+    pub fn visible_since(&self) -> Option<Instant> {
+        self.visible_since
     }
 
     /// The last event that was taken.

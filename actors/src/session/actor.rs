@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::core::{Batch, Core, Mark, Staged};
 use super::decide::Policy;
+use super::fact::Fact;
 use super::holdback::HoldBack;
 use super::live::Phase;
 use super::load::load;
@@ -27,6 +28,7 @@ use crate::down::DownGuard;
 use crate::event::{Event, StopReason};
 use crate::ids::SessionId;
 use crate::journal::{Append, Journal, JournalError};
+use crate::metrics::Metrics;
 use crate::refusal::{Code, Refusal};
 use crate::registry::{Board, Slots};
 use crate::room::Room;
@@ -59,6 +61,8 @@ pub struct Surroundings {
     pub policy: Policy,
     /// Places for agents.
     pub slots: Slots,
+    /// What is counted.
+    pub metrics: Metrics,
     /// How long an agent may take to finish when the server stops.
     pub grace: Duration,
 }
@@ -96,6 +100,8 @@ pub struct Session {
     remains: Option<Remains>,
     is_recovered: bool,
     is_retiring: bool,
+    /// The latest agent did not end in good order, and none was started since.
+    has_agent_failed: bool,
     _down: DownGuard,
 }
 
@@ -107,6 +113,7 @@ struct Flight {
     heard: Vec<(Heard, oneshot::Sender<()>)>,
     known: Vec<Known>,
     created: Option<Reply>,
+    handed_over: Instant,
 }
 
 impl Session {
@@ -136,6 +143,7 @@ impl Session {
             remains: None,
             is_recovered: false,
             is_retiring: false,
+            has_agent_failed: false,
             _down: down,
         }
     }
@@ -147,6 +155,7 @@ impl Session {
     fn loaded(&mut self, core: Core, context: &mut Context<Self>) {
         self.room.tail().continue_at(core.state.head);
         self.core = Some(core);
+        self.around.metrics.sessions_loaded.add(u64::from(matches!(self.origin, Some(Origin::Journal))));
         if let Some(Origin::New { created, reply }) = self.origin.take() {
             self.is_recovered = true;
             self.create(&created, reply, context);
@@ -172,7 +181,7 @@ impl Session {
             "This session cannot be read from the disk. The server's log says why; `tandem doctor` helps to find out.",
         );
         for input in self.inbox.drain(..) {
-            input.refuse(&refusal);
+            input.refuse(&refusal, &self.around.metrics);
         }
         if let Some(Origin::New { reply, .. }) = self.origin.take() {
             let _ = reply.send(Err(refusal));
@@ -186,7 +195,12 @@ impl Session {
         let Some(core) = self.core.as_mut().filter(|_| self.in_flight.is_none()) else { return };
         let mut flight = Flight::new(core.mark());
         if !self.is_recovered {
+            let written = flight.batch.records.len();
             core.stage_recovery(&mut flight.batch, self.remains.as_ref(), now);
+            let events = flight.batch.records.len() - written;
+            if events > 0 {
+                flight.batch.facts.push(Fact::Recovered { events });
+            }
         }
         while flight.batch.has_room()
             && let Some(input) = self.inbox.pop_front()
@@ -207,14 +221,14 @@ impl Session {
     fn stage_ask(&mut self, ask: Ask, flight: &mut Flight, now: Timestamp) {
         let Some(core) = &mut self.core else { return };
         if self.is_retiring {
-            let _ = ask.reply.send(Err(Refusal::shutting_down()));
+            ask.answer(Err(Refusal::shutting_down()), &self.around.metrics);
             return;
         }
         let device = ask.by.device_id.clone();
         match core.stage_command(&mut flight.batch, &ask.by, &ask.command, now, &self.room) {
             Staged::Early { number, expected } => {
                 if let Err(ask) = self.held.hold(&device, number, ask, Instant::now()) {
-                    let _ = ask.reply.send(Err(out_of_order(expected)));
+                    ask.answer(Err(out_of_order(expected)), &self.around.metrics);
                 }
             }
             Staged::Answer(answer) => {
@@ -265,7 +279,7 @@ impl Session {
             transcript: flight.batch.transcript.clone(),
             summary: serde_json::to_string(&core.summary()).unwrap_or_default().into(),
         };
-        self.in_flight = Some(flight);
+        self.in_flight = Some(Flight { handed_over: Instant::now(), ..flight });
         let appending = self.around.journal.append(append).into_actor(self);
         context.spawn(appending.map(|outcome, session, context| session.append_ended(outcome, context)));
     }
@@ -276,19 +290,23 @@ impl Session {
         };
         match outcome {
             Ok(()) => {
+                self.around.metrics.append_seconds.observe_since(flight.handed_over);
+                self.around.metrics.append_events.observe_count(flight.batch.records.len() as u64);
                 self.landed(flight, context);
                 self.pump(context);
             }
             Err(error @ (JournalError::NotWritten { .. } | JournalError::Unreadable { .. })) => {
                 tracing::warn!(session = %self.id, %error, "nothing was written; commands are refused");
+                self.around.metrics.appends_not_written.add(1);
                 self.not_written(flight, &error, context);
             }
             Err(error @ (JournalError::Unknown { .. } | JournalError::Fenced { .. })) => {
                 tracing::error!(session = %self.id, %error, "this owner of the session ends");
+                self.around.metrics.appends_unknown.add(1);
                 let refusal = Refusal::from(&error);
-                flight.refuse(&refusal);
+                flight.refuse(&refusal, &self.around.metrics);
                 for input in self.inbox.drain(..) {
-                    input.refuse(&refusal);
+                    input.refuse(&refusal, &self.around.metrics);
                 }
                 self.core = None;
                 context.stop();
@@ -298,7 +316,7 @@ impl Session {
 
     /// Everything in the batch is durable: now it may be seen.
     fn landed(&mut self, flight: Flight, context: &mut Context<Self>) {
-        let Flight { batch, mark: _, answers, heard, known: _, created } = flight;
+        let Flight { batch, answers, heard, created, .. } = flight;
         self.is_recovered = true;
         self.remains = None;
         self.room.tail().append(&batch.records);
@@ -308,8 +326,11 @@ impl Session {
         if let Some(created) = created {
             let _ = created.send(Ok(Answer::Done));
         }
+        for fact in &batch.facts {
+            self.report(fact);
+        }
         for (ask, answer) in answers {
-            let _ = ask.reply.send(answer);
+            ask.answer(answer, &self.around.metrics);
         }
         for (_, durable) in heard {
             let _ = durable.send(());
@@ -322,6 +343,20 @@ impl Session {
         self.leave_if_done(context);
     }
 
+    /// Counts and logs something that is durable now.
+    fn report(&mut self, fact: &Fact) {
+        fact.count(&self.around.metrics);
+        fact.log(self.id);
+        match fact {
+            Fact::Stopped { reason, .. } => self.has_agent_failed = reason.is_failure(),
+            Fact::Started { .. } => {
+                let has_failed = std::mem::take(&mut self.has_agent_failed);
+                self.around.metrics.agent_restarts.add(u64::from(has_failed));
+            }
+            _ => {}
+        }
+    }
+
     fn post_summary(&self) {
         if let Some(core) = &self.core {
             self.around.board.post(core.summary());
@@ -330,7 +365,7 @@ impl Session {
 
     /// Nothing was stored: commands are refused, what the agent said is kept and tried again.
     fn not_written(&mut self, flight: Flight, error: &JournalError, context: &mut Context<Self>) {
-        let Flight { batch: _, mark, answers, heard, known, created } = flight;
+        let Flight { mark, answers, heard, known, created, .. } = flight;
         let Some(core) = &mut self.core else { return };
         core.take_back(mark.clone());
         let refusal = Refusal::from(error);
@@ -344,7 +379,7 @@ impl Session {
                 Staged::Answer(_) | Staged::Early { .. } => Err(refusal.clone()),
             };
             core.take_back(mark.clone());
-            let _ = ask.reply.send(answer);
+            ask.answer(answer, &self.around.metrics);
         }
         if let Some(created) = created {
             let _ = created.send(Err(refusal));
@@ -479,12 +514,13 @@ impl Flight {
             heard: Vec::new(),
             known: Vec::new(),
             created: None,
+            handed_over: Instant::now(),
         }
     }
 
-    fn refuse(self, refusal: &Refusal) {
+    fn refuse(self, refusal: &Refusal, metrics: &Metrics) {
         for (ask, _) in self.answers {
-            let _ = ask.reply.send(Err(refusal.clone()));
+            ask.answer(Err(refusal.clone()), metrics);
         }
         if let Some(created) = self.created {
             let _ = created.send(Err(refusal.clone()));

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::decide::{Decision, Effect, Policy, Told, decide};
+use super::fact::Fact;
 use super::ledger::Ledger;
 use super::live::{Live, Phase};
 use super::messages::{Answer, Command};
@@ -43,6 +44,8 @@ pub struct Batch {
     pub transcript: Vec<TranscriptLine>,
     /// What to do to the agent when it is durable.
     pub effects: Vec<Effect>,
+    /// What to count and to log when it is durable.
+    pub facts: Vec<Fact>,
     bytes: usize,
 }
 
@@ -130,9 +133,9 @@ impl Core {
                 batch.bytes += lines.iter().map(|line| line.line.len()).sum::<usize>();
                 batch.transcript.extend(lines.iter().cloned());
             }
-            AgentOutput::Garbage { start, bytes } => {
-                // The beginning is shown because it is no contents: the agent's contents are JSON.
-                tracing::warn!(session = %self.state.session, bytes, start, "the agent printed something that is no JSON");
+            AgentOutput::Garbage { start: _, bytes } => {
+                // Its beginning is not shown: an agent that lost its way may print contents too.
+                tracing::warn!(session = %self.state.session, bytes, "the agent printed something that is no JSON");
             }
             output => {
                 let events = react(&self.state, &mut self.live, output, now);
@@ -192,6 +195,7 @@ impl Core {
                     continue;
                 }
             };
+            batch.facts.extend(Fact::of(event, &self.state));
             self.state.apply(&mut self.ledger, &record, event);
             batch.bytes += record.data.len();
             batch.records.push(record);

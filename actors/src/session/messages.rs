@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::content::Content;
 use crate::event::{By, SubmitMode};
 use crate::ids::{ConnectionId, DeviceId, MessageId, RequestId, Seq};
+use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::session::view::View;
 
@@ -28,6 +29,21 @@ pub struct Ask {
     pub command: Command,
     /// Where the outcome goes.
     pub reply: Reply,
+}
+
+impl Ask {
+    /// Tells the outcome, and counts it when it is that of a message.
+    pub(super) fn answer(self, outcome: Result<Answer, Refusal>, metrics: &Metrics) {
+        if matches!(self.command, Command::Submit(_)) {
+            match &outcome {
+                Ok(Answer::Accepted { duplicate: true, .. }) => metrics.messages_duplicate.add(1),
+                Ok(_) => {}
+                Err(refusal) => metrics.messages_refused.add(refusal.code),
+            }
+        }
+        // Who asked may have left.
+        let _ = self.reply.send(outcome);
+    }
 }
 
 /// What can be asked of a session.

@@ -63,6 +63,29 @@ impl Status {
     pub fn is_unfinished(self) -> bool {
         matches!(self, Self::Running | Self::WaitingForApproval | Self::WaitingForSlot)
     }
+
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Idle,
+        Self::Running,
+        Self::WaitingForApproval,
+        Self::WaitingForSlot,
+        Self::Expired,
+        Self::Closed,
+    ];
+
+    /// As on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Running => "running",
+            Self::WaitingForApproval => "waiting_for_approval",
+            Self::WaitingForSlot => "waiting_for_slot",
+            Self::Expired => "expired",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 /// The agent process of a session.

@@ -54,6 +54,10 @@ impl Agent {
             AgentProbe::Found { version, .. } => Some(version.to_string()),
             AgentProbe::Simulator | AgentProbe::Broken { .. } | AgentProbe::Missing { .. } => None,
         };
-        AgentFacts { command: self.command.clone(), is_found: self.probe.is_usable(), version }
+        let problem = match &self.probe {
+            AgentProbe::Broken { problem, .. } => Some(format!("`{}` is there but {problem}", self.command)),
+            AgentProbe::Found { .. } | AgentProbe::Simulator | AgentProbe::Missing { .. } => None,
+        };
+        AgentFacts { command: self.command.clone(), is_found: self.probe.is_usable(), version, problem }
     }
 }

@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::host::Host;
 use super::last_words::{self, LastWords};
@@ -37,7 +37,7 @@ pub(super) async fn run(config: Arc<ProcessConfig>, launch: Launch, ends: Ends, 
         Ok(child) => attend(child, &config, &launch, ends).await,
         Err(exit) => exit,
     };
-    info!(session = %launch.session, code = exit.code, signal = exit.signal, cause = ?exit.cause, "agent ended");
+    debug!(session = %launch.session, code = exit.code, signal = exit.signal, cause = ?exit.cause, "agent ended");
     // Without a session there is nobody to tell.
     let _ = outputs.send(vec![AgentOutput::Exited(exit)]).await;
 }

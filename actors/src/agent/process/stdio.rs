@@ -114,7 +114,8 @@ impl Reader {
                 AgentOutput::AlreadyKnown(id)
             }
             Line::Refused { request_id, error } => {
-                warn!(session = %self.session, request_id, error, "the agent refused a request");
+                // What it says is not logged: it may repeat what it was asked.
+                warn!(session = %self.session, request_id, "the agent refused a request");
                 if !*self.is_ready.borrow() {
                     self.last_words.hear(error.as_bytes());
                 }

@@ -1,6 +1,7 @@
 //! The events of one append, encoded once, and handed out whole or in parts without being copied.
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::ids::Seq;
 
@@ -13,6 +14,8 @@ pub(super) struct Chunk {
     /// Where each frame ends in `bytes`.
     pub(super) ends: Vec<usize>,
     pub(super) bytes: Bytes,
+    /// When they became visible.
+    pub(super) appended: Instant,
 }
 
 impl Chunk {

@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::ids::MessageId;
 use crate::journal::TranscriptLine;
+use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::session::messages::{Ask, Heard};
 
@@ -30,9 +31,9 @@ pub(super) struct Known {
 
 impl Input {
     /// Gives it up.
-    pub(super) fn refuse(self, refusal: &Refusal) {
+    pub(super) fn refuse(self, refusal: &Refusal, metrics: &Metrics) {
         if let Self::Ask(ask) = self {
-            let _ = ask.reply.send(Err(refusal.clone()));
+            ask.answer(Err(refusal.clone()), metrics);
         }
     }
 }

@@ -52,7 +52,7 @@ impl Session {
             for ask in session.held.expire(Instant::now()) {
                 let expected =
                     session.core.as_ref().map_or(1, |core| core.ledger.next_number(&ask.by.device_id));
-                let _ = ask.reply.send(Err(out_of_order(expected)));
+                ask.answer(Err(out_of_order(expected)), &session.around.metrics);
             }
             session.watch_held(context);
         }));
