@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 use super::{Append, Claim, DeviceRow, Journal, JournalError, Pending, SessionRow, TranscriptLine};
 use crate::event::{ChainHash, Record};
 use crate::ids::{DeviceId, Epoch, Seq, SessionId, Term};
@@ -12,6 +14,7 @@ use crate::ids::{DeviceId, Epoch, Seq, SessionId, Term};
 pub struct MemoryJournal {
     epoch: Epoch,
     shelf: Arc<Mutex<Shelf>>,
+    is_held: Arc<watch::Sender<bool>>,
 }
 
 #[derive(Debug, Default)]
@@ -20,6 +23,7 @@ struct Shelf {
     devices: HashMap<DeviceId, DeviceRow>,
     next_failure: Option<JournalError>,
     trouble: Option<String>,
+    next_transcript_fails: bool,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +38,7 @@ impl MemoryJournal {
     /// Makes an empty one.
     #[must_use]
     pub fn new() -> Self {
-        Self { epoch: Epoch::random(), shelf: Arc::default() }
+        Self { epoch: Epoch::random(), shelf: Arc::default(), is_held: Arc::new(watch::Sender::new(false)) }
     }
 
     /// Fails the next append with this, once. `Unknown` stores the records and says that it does not know.
@@ -45,6 +49,16 @@ impl MemoryJournal {
     /// Refuses every append with `NotWritten` until it is told `None`.
     pub fn refuse_appends(&self, reason: Option<&str>) {
         self.shelf().trouble = reason.map(str::to_owned);
+    }
+
+    /// Lets appends wait, as behind a slow disk, until it is told otherwise; they are stored in the order of asking.
+    pub fn hold_appends(&self, is_held: bool) {
+        self.is_held.send_replace(is_held);
+    }
+
+    /// Fails the next reading of a transcript, once.
+    pub fn fail_next_transcript(&self) {
+        self.shelf().next_transcript_fails = true;
     }
 
     /// A journal as a crash right after event `seq` would have left it: a copy that knows nothing later.
@@ -58,7 +72,11 @@ impl MemoryJournal {
             let summary = kept.summary.clone();
             cut.sessions.insert(session, Kept { term: kept.term, records, transcript, summary });
         }
-        Self { epoch: self.epoch.clone(), shelf: Arc::new(Mutex::new(cut)) }
+        Self {
+            epoch: self.epoch.clone(),
+            shelf: Arc::new(Mutex::new(cut)),
+            is_held: Arc::new(watch::Sender::new(false)),
+        }
     }
 
     /// All events of a session, at once.
@@ -131,7 +149,12 @@ impl Journal for MemoryJournal {
     }
 
     fn append(&self, append: Append) -> Pending<()> {
-        ready(self.append_now(append))
+        let (journal, mut is_held) = (self.clone(), self.is_held.subscribe());
+        Box::pin(async move {
+            // The sender lives in `journal`, so the wait ends only by being told.
+            let _ = is_held.wait_for(|is_held| !is_held).await;
+            journal.append_now(append)
+        })
     }
 
     fn read(&self, session: SessionId, after: Seq, limit: usize, max_bytes: usize) -> Pending<Vec<Record>> {
@@ -148,7 +171,10 @@ impl Journal for MemoryJournal {
     }
 
     fn transcript(&self, session: SessionId) -> Pending<Vec<TranscriptLine>> {
-        let shelf = self.shelf();
+        let mut shelf = self.shelf();
+        if std::mem::take(&mut shelf.next_transcript_fails) {
+            return ready(Err(JournalError::Unreadable { reason: "as the test wants it".to_owned() }));
+        }
         ready(Ok(shelf.sessions.get(&session).map(|kept| kept.transcript.clone()).unwrap_or_default()))
     }
 

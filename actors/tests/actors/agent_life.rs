@@ -318,3 +318,99 @@ async fn a_journal_cut_anywhere_is_recovered_and_the_queue_runs_on() {
     }
     drop(house);
 }
+
+/// What comes in while an append is under way, all of it handled in the next batch.
+#[actix::test]
+async fn an_interrupt_that_meets_the_end_of_its_turn_does_not_hit_the_next_one() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    house.submit(session, "phone", "two").await;
+    let mut agent = house.agents.ready().await;
+    let (first, _) = agent.takes_message().await;
+    house.has_kind(session, "turn_started", 1).await;
+    house.journal.hold_appends(true);
+    let held = house.hub.begin(session, crate::support::by("desk"), Command::KeepAlive).await.unwrap();
+    let interrupt = Command::Interrupt { cancel_queued: false };
+    let interrupted = house.hub.begin(session, crate::support::by("laptop"), interrupt).await.unwrap();
+    agent.answers(first, "done before the interrupt").await;
+    house.settle().await;
+    house.journal.hold_appends(false);
+    held.await.unwrap().unwrap();
+    interrupted.await.unwrap().unwrap();
+    let (second, text) = agent.takes_message().await;
+    assert_eq!(text, "two");
+    house.settle().await;
+    assert!(agent.input.try_recv().is_err(), "nobody interrupted the second turn");
+    agent.answers(second, "done").await;
+    house.has_kind(session, "turn_ended", 2).await;
+    let outcomes: Vec<_> = house.data_of(session, "turn_ended").await;
+    assert!(outcomes.iter().all(|ended| ended["outcome"] == "completed"), "{outcomes:?}");
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_turn_that_no_agent_has_ends_when_it_is_interrupted_or_its_session_closed() {
+    for command in [Command::Interrupt { cancel_queued: false }, Command::Close] {
+        let house = House::open().await;
+        let session = house.session().await;
+        house.submit(session, "phone", "one").await;
+        let agent = house.agents.ready().await;
+        house.has_kind(session, "turn_dispatched", 1).await;
+        agent.exits(ExitCause::ByItself, 1, "").await;
+        let _never_ready = house.agents.next().await;
+        house.ask(session, "laptop", command).await.unwrap();
+        let ended = house.data_of(session, "turn_ended").await.remove(0);
+        assert_eq!((&ended["outcome"], &ended["by"]["deviceId"]), (&"interrupted".into(), &"laptop".into()));
+        assert!(house.view(session).await.turn.is_none());
+        house.close().await;
+    }
+}
+
+#[actix::test]
+async fn an_agent_that_leaves_while_a_message_comes_is_not_taken_for_crashed() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    agent.serves().await;
+    house.has_kind(session, "turn_ended", 1).await;
+    house.journal.hold_appends(true);
+    agent.exits(ExitCause::ByItself, 0, "").await;
+    let accepted = house
+        .hub
+        .begin(session, crate::support::by("phone"), Command::Submit(crate::support::says("two")))
+        .await
+        .unwrap();
+    drop(agent);
+    house.settle().await;
+    house.journal.hold_appends(false);
+    accepted.await.unwrap().unwrap();
+    assert_eq!(house.agents.ready().await.serves().await, "two");
+    house.has_kind(session, "turn_ended", 2).await;
+    assert_eq!(house.data_of(session, "agent_stopped").await.len(), 1);
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_transcript_that_cannot_be_read_is_no_reason_to_begin_anew() {
+    tokio::time::pause();
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    let line = TranscriptLine { file: "/h/.claude/projects/p/x.jsonl".into(), line: "{}".into() };
+    agent.print(AgentOutput::Transcript(vec![line])).await;
+    agent.serves().await;
+    house.has_kind(session, "turn_ended", 1).await;
+    agent.exits(ExitCause::ByItself, 0, "").await;
+    house.submit(session, "phone", "two").await;
+    let forgetful = house.agents.next().await;
+    house.journal.fail_next_transcript();
+    forgetful.exits(ExitCause::NoConversation, 1, "").await;
+    let mut reminded = house.agents.ready().await;
+    assert_eq!(reminded.launch.conversation, Conversation::Resume(session.uuid()));
+    assert_eq!(reminded.launch.transcript.len(), 1);
+    assert_eq!(reminded.serves().await, "two");
+    house.close().await;
+}

@@ -216,3 +216,85 @@ async fn a_session_that_nobody_needs_leaves_the_memory_and_is_there_when_it_is_a
     assert_eq!(house.view(session).await.head, 1);
     house.close().await;
 }
+
+#[actix::test]
+async fn a_place_that_is_wanted_during_an_append_is_given_up_after_it() {
+    let house = House::open_with(MemoryJournal::new(), Desk::default(), 1).await;
+    let one = house.session().await;
+    let two = house.session().await;
+    house.submit(one, "phone", "first").await;
+    let mut agent = house.agents.ready().await;
+    let (message, _) = agent.takes_message().await;
+    house.has_kind(one, "turn_started", 1).await;
+    house.submit(two, "phone", "waits").await;
+    agent.answers(message, "done").await;
+    // What the agent says behind its result keeps the session busy with an append when its place is wanted.
+    agent.print(AgentOutput::Message(crate::support::raw(r#"{"type":"system","subtype":"late"}"#))).await;
+    let mut other = house.agents.ready().await;
+    assert_eq!(other.launch.session, two);
+    assert_eq!(other.serves().await, "waits");
+    house.close().await;
+}
+
+#[actix::test]
+async fn an_evicted_agent_gives_its_place_even_if_a_message_comes_meanwhile() {
+    let house = House::open_with(MemoryJournal::new(), Desk::default(), 1).await;
+    let one = house.session().await;
+    let two = house.session().await;
+    house.submit(one, "phone", "first").await;
+    house.agents.ready().await.serves().await;
+    house.has_kind(one, "turn_ended", 1).await;
+    house.submit(two, "phone", "second").await;
+    house.submit(one, "phone", "third").await;
+    let mut agent = house.agents.ready().await;
+    assert_eq!(agent.launch.session, two, "who asked first is served first");
+    agent.serves().await;
+    let mut agent = house.agents.ready().await;
+    assert_eq!((agent.launch.session, agent.serves().await), (one, "third".to_owned()));
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_recap_that_no_agent_can_tell_fails_and_says_why() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    agent.serves().await;
+    house.has_kind(session, "turn_ended", 1).await;
+    agent.exits(tandem_actors::agent::ExitCause::ByItself, 0, "").await;
+    house.has_kind(session, "agent_stopped", 1).await;
+    house.ask(session, "phone", Command::Recap).await.unwrap();
+    house.agents.next().await.exits(tandem_actors::agent::ExitCause::NotFound, 1, "").await;
+    house.has_kind(session, "turn_ended", 2).await;
+    let ended = house.data_of(session, "turn_ended").await.remove(1);
+    assert_eq!(ended["outcome"], "failed");
+    assert_eq!(house.data_of(session, "turn_dispatched").await[1]["madeUp"], "recap");
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_message_that_meets_the_expiry_of_its_session_is_answered() {
+    tokio::time::pause();
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "one").await;
+    let mut agent = house.agents.ready().await;
+    agent.serves().await;
+    house.has_kind(session, "turn_ended", 1).await;
+    house.clock.advance(hours(25));
+    house.journal.hold_appends(true);
+    let desk = crate::support::by("desk");
+    let held =
+        house.hub.begin(session, desk.clone(), Command::Link(crate::support::card("tablet"))).await.unwrap();
+    let tended = house.hub.begin(session, desk, Command::Tend).await.unwrap();
+    let two = Command::Submit(crate::support::says("two"));
+    let accepted = house.hub.begin(session, crate::support::by("phone"), two).await.unwrap();
+    house.settle().await;
+    house.journal.hold_appends(false);
+    for outcome in [held, tended, accepted] {
+        outcome.await.unwrap().unwrap();
+    }
+    assert_eq!(agent.serves().await, "two", "it was revived in the same moment");
+    house.close().await;
+}

@@ -91,3 +91,17 @@ async fn a_session_that_cannot_be_created_is_not_listed() {
     assert!(house.hub.board.all().0.is_empty());
     house.close().await;
 }
+
+#[actix::test]
+async fn an_orderly_stop_ends_although_the_disk_takes_nothing() {
+    tokio::time::pause();
+    let house = House::open().await;
+    let session = house.session().await;
+    house.submit(session, "phone", "go").await;
+    let mut agent = house.agents.ready().await;
+    agent.takes_message().await;
+    house.has_kind(session, "turn_started", 1).await;
+    house.journal.refuse_appends(Some("disk full"));
+    agent.print(AgentOutput::Message(raw(r#"{"type":"assistant","n":1}"#))).await;
+    house.close().await;
+}

@@ -22,7 +22,7 @@ use tandem_actors::ids::{MessageId, Seq, SessionId, UserId};
 use tandem_actors::journal::{Journal, MemoryJournal, TranscriptLine};
 use tandem_actors::refusal::Refusal;
 use tandem_actors::registry::{Create, Limits};
-use tandem_actors::session::{Answer, Command, Policy, Submit, View};
+use tandem_actors::session::{Answer, Command, DeviceCard, Policy, Submit, View};
 use tandem_actors::system::{Parts, System};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -237,6 +237,13 @@ impl House {
         }
     }
 
+    /// Lets everything happen that can happen by itself.
+    pub async fn settle(&self) {
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Every event so far, as `kind` of each.
     pub fn kinds(&self, session: SessionId) -> Vec<String> {
         self.journal.records(session).iter().map(|record| record.kind.to_string()).collect()
@@ -274,6 +281,10 @@ impl House {
 
 pub fn by(device: &str) -> By {
     By { device_id: device.parse().unwrap(), user_id: UserId::owner() }
+}
+
+pub fn card(device: &str) -> DeviceCard {
+    DeviceCard { device_id: device.parse().unwrap(), device_name: None, kind: None }
 }
 
 pub fn says(text: &str) -> Submit {
