@@ -227,9 +227,14 @@ async fn a_place_that_is_wanted_during_an_append_is_given_up_after_it() {
     let (message, _) = agent.takes_message().await;
     house.has_kind(one, "turn_started", 1).await;
     house.submit(two, "phone", "waits").await;
+    house.journal.hold_appends(true);
     agent.answers(message, "done").await;
-    // What the agent says behind its result keeps the session busy with an append when its place is wanted.
-    agent.print(AgentOutput::Message(crate::support::raw(r#"{"type":"system","subtype":"late"}"#))).await;
+    house.settle().await;
+    // The next append begins in the moment in which the turn's end lands and the place is asked for.
+    let link = Command::Link(crate::support::card("tablet"));
+    let linked = house.hub.begin(one, crate::support::by("desk"), link).await.unwrap();
+    house.journal.hold_appends(false);
+    linked.await.unwrap().unwrap();
     let mut other = house.agents.ready().await;
     assert_eq!(other.launch.session, two);
     assert_eq!(other.serves().await, "waits");
@@ -242,10 +247,15 @@ async fn an_evicted_agent_gives_its_place_even_if_a_message_comes_meanwhile() {
     let one = house.session().await;
     let two = house.session().await;
     house.submit(one, "phone", "first").await;
-    house.agents.ready().await.serves().await;
+    let mut first = house.agents.ready().await;
+    first.serves().await;
     house.has_kind(one, "turn_ended", 1).await;
+    house.agents.dawdle(true);
     house.submit(two, "phone", "second").await;
+    assert!(matches!(first.stop.recv().await, Some(Stop::Finish { .. })));
     house.submit(one, "phone", "third").await;
+    house.agents.dawdle(false);
+    first.exits(tandem_actors::agent::ExitCause::Asked, 0, "").await;
     let mut agent = house.agents.ready().await;
     assert_eq!(agent.launch.session, two, "who asked first is served first");
     agent.serves().await;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -57,12 +57,14 @@ impl Gauge for Loads {
 pub struct Agents {
     launched: Arc<Mutex<mpsc::UnboundedReceiver<Played>>>,
     panics: Arc<AtomicUsize>,
+    dawdles: Arc<AtomicBool>,
 }
 
 struct Stage {
     launched: mpsc::UnboundedSender<Played>,
     panics: Arc<AtomicUsize>,
     desk: Desk,
+    dawdles: Arc<AtomicBool>,
 }
 
 /// What agents have left behind outside of the journal; outlives the house, as a disk does.
@@ -92,11 +94,12 @@ impl Launcher for Stage {
         let (stop, mut asked) = mpsc::channel(1);
         let (tell_stop, played_stop) = mpsc::channel(4);
         let last_words = played_output.clone();
+        let dawdles = self.dawdles.clone();
         tokio::task::spawn_local(async move {
             // Every agent here obeys; a test that wants to see the request looks at `stop`.
             while let Some(how) = asked.recv().await {
                 tell_stop.try_send(how).ok();
-                if how == Stop::Nudge {
+                if how == Stop::Nudge || dawdles.load(Ordering::SeqCst) {
                     continue;
                 }
                 let exit =
@@ -164,12 +167,18 @@ impl House {
     pub async fn open_with(journal: MemoryJournal, desk: Desk, slots: usize) -> Self {
         let loads = Loads::default();
         let panics = Arc::new(AtomicUsize::new(0));
+        let dawdles = Arc::new(AtomicBool::new(false));
         let (launched, played) = mpsc::unbounded_channel();
         let clock = ManualClock::at(start_of_time());
         let folder = tempfile::tempdir().unwrap();
         let parts = Parts {
             journal: Arc::new(journal.clone()),
-            launcher: Arc::new(Stage { launched, desk: desk.clone(), panics: panics.clone() }),
+            launcher: Arc::new(Stage {
+                launched,
+                desk: desk.clone(),
+                panics: panics.clone(),
+                dawdles: dawdles.clone(),
+            }),
             clock: Arc::new(clock.clone()),
             encoder: |payload, out| {
                 out.extend_from_slice(payload);
@@ -189,7 +198,7 @@ impl House {
             system,
             hub,
             journal,
-            agents: Agents { launched: Arc::new(Mutex::new(played)), panics },
+            agents: Agents { launched: Arc::new(Mutex::new(played)), panics, dawdles },
             clock,
             loads,
             desk,
@@ -327,6 +336,11 @@ impl Agents {
     /// The next launches panic instead, inside the session's actor.
     pub fn panic_next(&self, launches: usize) {
         self.panics.store(launches, Ordering::SeqCst);
+    }
+
+    /// From now on, agents that are told to stop take their time: the test plays their exit.
+    pub fn dawdle(&self, dawdles: bool) {
+        self.dawdles.store(dawdles, Ordering::SeqCst);
     }
 
     pub fn none_was_launched(&self) -> bool {
