@@ -88,6 +88,32 @@ async fn a_chat_that_begins_a_session_is_safe_to_repeat() {
 }
 
 #[tokio::test]
+async fn content_without_end_is_refused_and_its_session_goes_on() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let deep: Value = serde_json::from_str(&format!("{}{}", "[".repeat(120), "]".repeat(120))).expect("JSON");
+    let blocks = json!([{ "type": "text", "text": "hi", "more": deep }]);
+    let (status, refused) = chat(&server, json!({"sessionId": session, "message": blocks})).await;
+    assert_eq!((status, &refused["error"]["code"]), (400, &json!("bad_request")), "{refused}");
+    let deeper = format!(
+        r#"{{"sessionId":"{session}","message":[{{"type":"text","text":"hi","more":{}{}}}]}}"#,
+        "[".repeat(126),
+        "]".repeat(126)
+    );
+    let response = server.request("POST", "/api/chat").body(deeper).send().await.expect("an answer");
+    assert_eq!(response.status(), 400);
+    let device = server.device("phone").await;
+    let submit = json!({"type": "submit", "sessionId": session, "content": blocks});
+    assert_eq!(device.ask(submit).await["error"]["code"], "bad_request");
+    server.stop().await;
+    let server = home.serve().await;
+    let (status, answer) = chat(&server, json!({"sessionId": session, "message": "still there?"})).await;
+    assert_eq!((status, &answer["reply"]), (200, &json!("echo: still there?")), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_chat_can_be_followed_as_server_sent_events() {
     let home = Home::new();
     let server = home.serve().await;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::ids::{DeviceId, SessionId};
+use crate::nesting::{MAX_NESTING, is_too_deep};
 
 /// The body of a message: text, or a list of blocks (`text`, `image`, `document`).
 ///
@@ -30,6 +31,9 @@ pub enum BadContent {
     /// Nothing in it.
     #[error("content is empty: write something, or send at least one block")]
     Empty,
+    /// Arrays and objects within each other, without end.
+    #[error("content is nested deeper than {MAX_NESTING} levels")]
+    TooDeep,
     /// A block without a known `type` or without the fields of its type.
     #[error("content block {index} cannot be sent: {reason}")]
     BadBlock {
@@ -58,6 +62,13 @@ impl Content {
     /// # Errors
     /// See [`BadContent`]; nothing was done, the sender must send something else.
     pub fn from_value(value: Value) -> Result<Self, BadContent> {
+        if is_too_deep(&value) {
+            return Err(BadContent::TooDeep);
+        }
+        Self::of_any_depth(value)
+    }
+
+    fn of_any_depth(value: Value) -> Result<Self, BadContent> {
         match value {
             Value::String(text) => Self::text(text),
             Value::Array(blocks) => {
@@ -166,16 +177,68 @@ impl Serialize for Content {
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // What was kept once must be readable for ever: the depth is looked at where content comes in.
         let value = Value::deserialize(deserializer)?;
-        Self::from_value(value).map_err(de::Error::custom)
+        Self::of_any_depth(value).map_err(de::Error::custom)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::event::{ChainHash, Event, Record};
+    use crate::ids::Term;
+
+    /// JSON as anybody may send it, with one place that is nested up to 130 levels deep.
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        let value = leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(".{0,4}", inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        });
+        (value, 0..=130_usize, any::<bool>()).prop_map(|(value, levels, as_object)| {
+            (0..levels)
+                .fold(value, |value, _| if as_object { json!({ "in": value }) } else { json!([value]) })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_can_be_read_back_from_the_journal(more in any_value()) {
+            let blocks = json!([{ "type": "text", "text": "hi", "more": more }]);
+            let Ok(content) = Content::from_value(blocks) else { return Ok(()) };
+            let message_id = crate::ids::MessageId::random();
+            let by = crate::event::By { device_id: "phone".parse().unwrap(), user_id: crate::ids::UserId::owner() };
+            let event = Event::MessageEdited { message_id, by, content: content.clone() };
+            let start = (0, ChainHash::start(SessionId::random()));
+            let record = Record::new(start, Term(1), Timestamp::from_millis(0), &event).unwrap();
+            let Event::MessageEdited { content: read, .. } = record.event().unwrap() else {
+                panic!("another kind")
+            };
+            prop_assert_eq!(read.digest(), content.digest());
+        }
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let nested = |levels: usize| (0..levels).fold(json!(1), |value, _| json!([value]));
+        let block = |levels: usize| json!([{ "type": "text", "text": "hi", "more": nested(levels) }]);
+        assert!(Content::from_value(block(62)).is_ok());
+        assert_eq!(Content::from_value(block(63)), Err(BadContent::TooDeep));
+    }
 
     #[test]
     fn text_and_blocks_survive_a_round_trip() {

@@ -8,6 +8,7 @@ pub mod event;
 pub mod hub;
 pub mod ids;
 pub mod journal;
+pub mod nesting;
 pub mod refusal;
 pub mod registry;
 pub mod room;
