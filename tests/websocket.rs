@@ -40,6 +40,27 @@ async fn a_browser_hands_its_token_over_as_a_sub_protocol() {
 }
 
 #[actix::test]
+async fn several_headers_of_sub_protocols_are_one_list() {
+    let wire = Wire::start();
+    let headers = ["Sec-WebSocket-Protocol: bearer.secret-token", "Sec-WebSocket-Protocol: tandem.v1"];
+    let socket = RawWs::open(wire.address, &headers).await;
+    assert_eq!(socket.status(), 101);
+    let response = socket.response.to_lowercase();
+    assert!(response.contains("sec-websocket-protocol: tandem.v1\r\n"), "{response}");
+    drop(socket);
+    wire.stop().await;
+}
+
+#[actix::test]
+async fn a_request_with_two_hosts_is_refused() {
+    let wire = Wire::start();
+    let socket = RawWs::open(wire.address, &[BEARER, "Host: evil.example"]).await;
+    assert!([400, 403].contains(&socket.status()), "{}", socket.response);
+    drop(socket);
+    wire.stop().await;
+}
+
+#[actix::test]
 async fn who_may_not_come_in_is_refused_before_the_upgrade() {
     let wire = Wire::start();
     for (headers, status) in [
@@ -48,6 +69,12 @@ async fn who_may_not_come_in_is_refused_before_the_upgrade() {
         (vec!["Sec-WebSocket-Protocol: tandem.v1, bearer.wrong"], 401),
         (vec![BEARER, "Origin: http://evil.example"], 403),
         (vec![BEARER, "Origin: null"], 403),
+        (vec![BEARER, "Origin: http://app.example", "Origin: http://app.example"], 403),
+        (vec![BEARER, "Origin: http://app.example", "Origin: http://evil.example"], 403),
+        (vec![BEARER, BEARER], 401),
+        (vec!["Authorization: Bearer secret-token more"], 401),
+        (vec!["Sec-WebSocket-Protocol: tandem.v1, bearer.wrong, bearer.secret-token"], 401),
+        (vec!["Sec-WebSocket-Protocol: bearer.secret-token", "Sec-WebSocket-Protocol: bearer.wrong"], 401),
     ] {
         let socket = RawWs::open(wire.address, &headers).await;
         assert_eq!(socket.status(), status, "{headers:?}");
