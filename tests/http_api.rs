@@ -273,10 +273,16 @@ async fn health_and_the_page_need_no_token() {
 }
 
 #[actix::test]
-async fn a_disk_that_takes_no_writes_shows_in_health() {
-    let wire = Wire::start();
-    wire.journal.refuse_appends(Some("the disk is full"));
+async fn a_disk_that_takes_no_writes_shows_in_health_without_details() {
+    let wire = Wire::start_with(|settings| settings.agent.command = "/home/somebody/bin/claude".into());
+    wire.journal.refuse_appends(Some("disk I/O error at /home/somebody/tandem.db"));
     let (status, ready) = answer(reqwest::Client::new().get(wire.url("/health/ready"))).await;
-    assert_eq!((status, &ready["reason"]), (503, &json!("the disk is full")));
+    assert_eq!(status, 503);
+    assert!(ready["reason"].as_str().unwrap().starts_with("the server cannot write"), "{ready}");
+    let (_, health) = answer(reqwest::Client::new().get(wire.url("/health"))).await;
+    assert_eq!((&health["storage"]["ok"], &health["agent"]["command"]), (&json!(false), &json!("claude")));
+    for shown in [ready, health] {
+        assert!(!shown.to_string().contains("somebody"), "{shown}");
+    }
     wire.stop().await;
 }
