@@ -177,6 +177,25 @@ async fn a_body_that_is_too_large_is_refused() {
 }
 
 #[actix::test]
+async fn what_carries_content_may_be_long() {
+    let wire = Wire::start();
+    let session = SessionId::random();
+    let long = "x".repeat(10 * 1024 * 1024);
+    for (method, path, body) in [
+        ("PATCH", format!("/api/sessions/{session}/queue/{session}"), json!({"content": long})),
+        (
+            "POST",
+            format!("/api/sessions/{session}/approvals/r"),
+            json!({"decision": "allow", "updatedInput": {"file": long}}),
+        ),
+    ] {
+        let (_, code, _) = refusal(wire.request(method, &path).json(&body)).await;
+        assert_eq!(code, "session_not_found", "{method} {path}");
+    }
+    wire.stop().await;
+}
+
+#[actix::test]
 async fn the_list_has_filters_and_pages() {
     let wire = Wire::start();
     for last_activity in 0..5 {
