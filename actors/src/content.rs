@@ -1,7 +1,7 @@
 //! What a person says: plain text, or content blocks of the kinds that the agent takes.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
@@ -13,8 +13,14 @@ use crate::nesting::{MAX_NESTING, is_too_deep};
 /// The body of a message: text, or a list of blocks (`text`, `image`, `document`).
 ///
 /// Never empty. Cheap to clone. The keys of blocks are sorted, so that equal contents are equal bytes.
-#[derive(Clone, PartialEq)]
-pub struct Content(Arc<Body>);
+#[derive(Clone)]
+pub struct Content(Arc<Kept>);
+
+struct Kept {
+    body: Body,
+    /// Computed when it is first asked for: content may have megabytes, and is compared often.
+    digest: OnceLock<[u8; 32]>,
+}
 
 #[derive(PartialEq)]
 enum Body {
@@ -54,7 +60,7 @@ impl Content {
         if text.trim().is_empty() {
             return Err(BadContent::Empty);
         }
-        Ok(Self(Arc::new(Body::Text(text))))
+        Ok(Self::of(Body::Text(text)))
     }
 
     /// Takes a JSON value as clients send it.
@@ -78,16 +84,20 @@ impl Content {
                 for (index, block) in blocks.iter().enumerate() {
                     check_block(block).map_err(|reason| BadContent::BadBlock { index, reason })?;
                 }
-                Ok(Self(Arc::new(Body::Blocks(blocks))))
+                Ok(Self::of(Body::Blocks(blocks)))
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Err(BadContent::WrongType),
         }
     }
 
+    fn of(body: Body) -> Self {
+        Self(Arc::new(Kept { body, digest: OnceLock::new() }))
+    }
+
     /// All text in it, blocks joined by a newline.
     #[must_use]
     pub fn plain_text(&self) -> String {
-        match &*self.0 {
+        match &self.0.body {
             Body::Text(text) => text.clone(),
             Body::Blocks(blocks) => {
                 let texts: Vec<&str> =
@@ -112,8 +122,12 @@ impl Content {
     /// SHA-256 of the content alone; two contents are the same message iff these are equal.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
+        *self.0.digest.get_or_init(|| self.compute_digest())
+    }
+
+    fn compute_digest(&self) -> [u8; 32] {
         let mut hasher = Sha256::new();
-        match &*self.0 {
+        match &self.0.body {
             Body::Text(text) => {
                 hasher.update(b"text:");
                 hasher.update(text);
@@ -156,10 +170,16 @@ fn check_source(source: Option<&Value>) -> Result<(), &'static str> {
     }
 }
 
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.body == other.0.body
+    }
+}
+
 impl fmt::Debug for Content {
     /// Shows the size and not the words: contents do not belong into logs.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
+        match &self.0.body {
             Body::Text(text) => write!(out, "Content({} bytes of text)", text.len()),
             Body::Blocks(blocks) => write!(out, "Content({} blocks)", blocks.len()),
         }
@@ -168,7 +188,7 @@ impl fmt::Debug for Content {
 
 impl Serialize for Content {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &*self.0 {
+        match &self.0.body {
             Body::Text(text) => serializer.serialize_str(text),
             Body::Blocks(blocks) => blocks.serialize(serializer),
         }
