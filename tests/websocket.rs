@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::support::raw_ws::{BINARY, CLOSE, PING, PONG, RawWs, TEXT, frame, head};
 use crate::support::wire::{TOKEN, Wire};
@@ -196,6 +197,28 @@ async fn what_is_not_text_in_frames_of_a_client_ends_the_connection() {
         assert_eq!(socket.is_closed().await, code, "{name}");
     }
     wire.has_connections(0).await;
+    wire.stop().await;
+}
+
+#[actix::test]
+async fn a_frame_of_20_mib_ends_its_connection_and_harms_nobody_else() {
+    let wire = Wire::start();
+    let mut other = RawWs::greeted(wire.address, TOKEN).await;
+    let mut huge = RawWs::greeted(wire.address, TOKEN).await;
+    let shared = huge.stream.into_std().unwrap();
+    let mut writing = TcpStream::from_std(shared.try_clone().unwrap()).unwrap();
+    huge.stream = TcpStream::from_std(shared).unwrap();
+    let sending = actix_rt::spawn(async move {
+        // The server hangs up on the way: that the rest cannot be written is as it should be.
+        let _ = writing.write_all(&frame(TEXT, &vec![b'x'; 20 * 1024 * 1024])).await;
+    });
+    assert_eq!(huge.is_cut_off().await, 1009);
+    sending.await.unwrap();
+    drop(huge);
+    other.say(&json!({"type": "ping"})).await;
+    assert_eq!(other.hears().await["type"], "pong");
+    wire.has_connections(1).await;
+    drop(other);
     wire.stop().await;
 }
 
