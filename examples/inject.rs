@@ -106,6 +106,7 @@ async fn main() -> Result<()> {
         title: Some("injected".into()),
         model: None,
         permission_mode: None,
+        first_message: None,
     };
     let handle = hub.create(create).await?;
 

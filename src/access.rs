@@ -10,6 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::web;
 use tandem_actors::refusal::{Code, Refusal};
 
+use crate::auth::bearer_token;
 use crate::error::ApiError;
 use crate::service::Service;
 
@@ -51,8 +52,13 @@ pub(crate) async fn check<B: MessageBody + 'static>(
 /// # Errors
 /// `origin_not_allowed`.
 pub(crate) fn check_origin(request: &HttpRequest, access: &Access) -> Result<(), ApiError> {
+    // Of several, we and a proxy in front of us might look at different ones.
+    let is_single = |name| request.headers().get_all(name).count() <= 1;
     let text_of = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("null"));
-    if (access.is_origin_allowed)(text_of(header::ORIGIN), text_of(header::HOST)) {
+    if is_single(header::ORIGIN)
+        && is_single(header::HOST)
+        && (access.is_origin_allowed)(text_of(header::ORIGIN), text_of(header::HOST))
+    {
         return Ok(());
     }
     let refusal = Refusal::new(
@@ -77,9 +83,11 @@ pub(crate) fn check_token(token: Option<&str>, access: &Access) -> Result<(), Ap
     Err(refusal.into())
 }
 
-/// The token of the `Authorization` header.
+/// The token of the one `Authorization` header.
 pub(crate) fn bearer(request: &HttpRequest) -> Option<&str> {
-    let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = header.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    match (headers.next(), headers.next()) {
+        (Some(only), None) => bearer_token(only.to_str().ok()?),
+        _ => None,
+    }
 }

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tandem_actors::content::Content;
+use tandem_actors::nesting::{MAX_NESTING, is_too_deep};
 use tandem_actors::refusal::{Code, Refusal};
 use tandem_actors::session::{DeviceCard, Verdict};
 
@@ -114,8 +115,12 @@ impl Fields {
         }
         // Parsed only to know that it is an object, and not nested without end; handed on as it was written.
         let parsed: Option<Value> = self.optional("updatedInput")?;
-        if parsed.is_some_and(|input| !input.is_object()) {
+        if parsed.as_ref().is_some_and(|input| !input.is_object()) {
             let message = "The field updatedInput is an object: the tool's input.";
+            return Err(Refusal::bad_field("updatedInput", message));
+        }
+        if parsed.as_ref().is_some_and(is_too_deep) {
+            let message = format!("The field updatedInput is nested deeper than {MAX_NESTING} levels.");
             return Err(Refusal::bad_field("updatedInput", message));
         }
         let updated_input = self.raw("updatedInput").map(|input| input.to_owned().into());
@@ -237,9 +242,11 @@ mod tests {
 
     #[test]
     fn nesting_has_an_end() {
-        let deep =
-            format!(r#"{{"decision":"allow","updatedInput":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
-        let refusal = Fields::parse(deep.as_bytes()).and_then(|fields| fields.verdict());
-        assert!(refusal.is_err());
+        for levels in [63, 64, 120, 5000] {
+            let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+            let deep = format!(r#"{{"decision":"allow","updatedInput":{{"a":{open}{close}}}}}"#);
+            let verdict = Fields::parse(deep.as_bytes()).and_then(|fields| fields.verdict());
+            assert_eq!(verdict.is_ok(), levels == 63, "{levels}");
+        }
     }
 }

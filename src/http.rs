@@ -27,8 +27,9 @@ use crate::ws;
 
 use body::MaxBody;
 
-/// A chat may carry attachments: 10 MiB are 13.4 MiB in base64, and the rest is for the words.
-const MAX_CHAT_BYTES: usize = 14 * 1024 * 1024;
+/// What carries content may carry attachments: 10 MiB are 13.4 MiB in base64, and the rest is for the words. A tool's
+/// input may be a whole file.
+const MAX_CONTENT_BYTES: usize = 14 * 1024 * 1024;
 
 /// Adds all routes to an app that has a [`crate::service::Service`] in its data.
 pub(crate) fn routes(app: &mut web::ServiceConfig) {
@@ -46,7 +47,7 @@ pub(crate) fn routes(app: &mut web::ServiceConfig) {
 fn api() -> impl actix_web::dev::HttpServiceFactory {
     web::scope("/api")
         .wrap(from_fn(access::check))
-        .service(at("/chat").app_data(MaxBody(MAX_CHAT_BYTES)).route(post().to(chat::chat)))
+        .service(at("/chat").app_data(MaxBody(MAX_CONTENT_BYTES)).route(post().to(chat::chat)))
         .service(at("/chat/interrupt").route(post().to(chat::interrupt)))
         .service(at("/sessions").route(get().to(sessions::list)).route(post().to(sessions::create)))
         .service(at("/sessions/active").route(get().to(active::list)))
@@ -63,11 +64,16 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
         .service(at("/sessions/{session}/queue").route(get().to(queue::list)))
         .service(
             at("/sessions/{session}/queue/{message}")
+                .app_data(MaxBody(MAX_CONTENT_BYTES))
                 .route(patch().to(queue::change))
                 .route(delete().to(queue::cancel)),
         )
         .service(at("/sessions/{session}/approvals").route(get().to(approvals::list)))
-        .service(at("/sessions/{session}/approvals/{request}").route(post().to(approvals::answer)))
+        .service(
+            at("/sessions/{session}/approvals/{request}")
+                .app_data(MaxBody(MAX_CONTENT_BYTES))
+                .route(post().to(approvals::answer)),
+        )
         .service(at("/sessions/{session}/devices").route(get().to(devices::of_session)))
         .service(
             at("/sessions/{session}/devices/{device}")

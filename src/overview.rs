@@ -15,6 +15,9 @@ use tandem_actors::session::Summary;
 
 use crate::service::Service;
 
+/// What strangers are told when the disk takes no writes; what exactly is wrong is in the log.
+const STORAGE_TROUBLE: &str = "the server cannot write: its disk is full or fails; its log says more";
+
 /// See the module.
 #[derive(Debug)]
 pub struct Overview {
@@ -97,7 +100,7 @@ impl Troubles {
     pub fn of(service: &Service) -> Self {
         Self {
             is_stopping: service.doors.is_closing(),
-            storage: service.hub.journal.trouble(),
+            storage: service.hub.journal.trouble().map(|_logged| STORAGE_TROUBLE.to_owned()),
             agent: service.settings.agent.problem.clone().or_else(|| service.hub.metrics.agent_trouble()),
         }
     }

@@ -2,14 +2,14 @@
 
 use std::any::Any;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer, web};
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tandem_actors::hub::Hub;
 
 use crate::access::Access;
@@ -19,7 +19,7 @@ use crate::service::{Service, Settings};
 use crate::traffic;
 
 /// Connections that wait to be accepted; after a restart, all devices come back at once.
-const BACKLOG: u32 = 1024;
+const BACKLOG: i32 = 1024;
 
 /// How long an idle HTTP connection is kept for another request.
 const HTTP_KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -48,12 +48,26 @@ pub struct Stopper {
     handle: ServerHandle,
 }
 
+/// Takes an address; those who connect wait until a [`Server`] serves them.
+///
+/// # Errors
+/// The address cannot be listened at, for instance because another program does.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Otherwise a restart would have to wait until connections of the server before it are forgotten.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
 impl Server {
-    /// Listens at the configured address. Must be called inside an actix system.
+    /// Serves those who connect to `listener`. Must be called inside an actix system.
     ///
     /// # Errors
-    /// The address cannot be listened at, for instance because another program does.
-    pub fn bind(settings: Settings, hub: Hub, access: Access) -> io::Result<Self> {
+    /// The listener is none that can be waited on.
+    pub fn new(listener: TcpListener, settings: Settings, hub: Hub, access: Access) -> io::Result<Self> {
         let service = web::Data::new(Service::new(hub, settings, access));
         let settings = &service.settings;
         let data = service.clone();
@@ -61,7 +75,6 @@ impl Server {
             move || App::new().app_data(data.clone()).wrap(from_fn(traffic::count)).configure(http::routes);
         let server = HttpServer::new(app)
             .workers(settings.workers)
-            .backlog(BACKLOG)
             .keep_alive(HTTP_KEEP_ALIVE)
             .tcp_nodelay(true)
             // A client that has hung up gets nothing more; what it began goes on.
@@ -70,7 +83,7 @@ impl Server {
             .shutdown_timeout(settings.shutdown_within.as_secs().max(1))
             .disable_signals()
             .on_connect(prepare)
-            .bind(settings.bind)?;
+            .listen(listener)?;
         let address = server.addrs().first().copied();
         let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
         let running = server.run();

@@ -1,6 +1,5 @@
 //! What every handler and every socket has at hand.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tandem_actors::hub::Hub;
@@ -27,8 +26,6 @@ pub struct Service {
 /// How the server behaves on the wire. Values are checked where they are read, not here.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where to listen; port 0 takes a free one.
-    pub bind: SocketAddr,
     /// Threads that carry connections. Two keep one busy device from delaying all others.
     pub workers: usize,
     /// Open WebSockets, of all devices together; one more is answered 503.
@@ -67,7 +64,6 @@ pub struct AgentFacts {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            bind: SocketAddr::from(([127, 0, 0, 1], 4870)),
             workers: 2,
             max_connections: 1000,
             heartbeat: Duration::from_secs(30),

@@ -76,6 +76,20 @@ fn a_wrong_setting_ends_with_one_sentence_and_code_1() {
 }
 
 #[test]
+fn a_port_that_is_taken_ends_the_server_before_it_touches_anything() {
+    let machine = Machine::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output =
+        machine.tandem(&["serve", "--agent", "simulator", "--data-dir", "data", "--port", &port], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains(&format!("cannot listen at 127.0.0.1:{port}")), "{text}");
+    assert!(text.contains("is another Tandem running there? Try --port"), "{text}");
+    assert!(!machine.home.path().join("data").exists());
+}
+
+#[test]
 fn a_missing_file_is_named_with_its_cause() {
     let output = Machine::new().tandem(&["config", "--config", "/nowhere/tandem.toml"], &[]);
     assert_eq!(output.status.code(), Some(1));

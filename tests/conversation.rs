@@ -27,6 +27,31 @@ async fn all_agree(server: &TestServer, session: &str, devices: &[&TestDevice]) 
     streams.swap_remove(0)
 }
 
+#[tokio::test]
+async fn where_a_person_is_shows_on_the_other_devices() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let (phone, laptop) = (server.device("phone").await, server.device("laptop").await);
+    phone.subscribe(&session, 0).await;
+    laptop.subscribe(&session, 0).await;
+    let cursor = json!({"line": 3, "selection": [1, 9]});
+    let activity = json!({"type": "activity", "sessionId": session, "activity": "typing", "cursor": cursor});
+    phone.send(activity);
+    let signal = |kind: &'static str| move |frame: &Value| frame["type"] == "signal" && frame["kind"] == kind;
+    let seen = laptop.frame("the cursor", signal("cursor")).await;
+    assert_eq!(seen["data"], json!({"deviceId": "phone", "cursor": cursor}));
+    laptop
+        .frame("what the phone does", |frame| {
+            signal("presence")(frame)
+                && frame["data"]["devices"].as_array().is_some_and(|devices| {
+                    devices.iter().any(|one| one["deviceId"] == "phone" && one["activity"] == "typing")
+                })
+        })
+        .await;
+    server.stop().await;
+}
+
 /// Three devices, all of them sending at once.
 async fn three_devices_at_once(home: &Home) {
     let server = home.serve().await;

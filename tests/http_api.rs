@@ -177,6 +177,25 @@ async fn a_body_that_is_too_large_is_refused() {
 }
 
 #[actix::test]
+async fn what_carries_content_may_be_long() {
+    let wire = Wire::start();
+    let session = SessionId::random();
+    let long = "x".repeat(10 * 1024 * 1024);
+    for (method, path, body) in [
+        ("PATCH", format!("/api/sessions/{session}/queue/{session}"), json!({"content": long})),
+        (
+            "POST",
+            format!("/api/sessions/{session}/approvals/r"),
+            json!({"decision": "allow", "updatedInput": {"file": long}}),
+        ),
+    ] {
+        let (_, code, _) = refusal(wire.request(method, &path).json(&body)).await;
+        assert_eq!(code, "session_not_found", "{method} {path}");
+    }
+    wire.stop().await;
+}
+
+#[actix::test]
 async fn the_list_has_filters_and_pages() {
     let wire = Wire::start();
     for last_activity in 0..5 {
@@ -273,10 +292,16 @@ async fn health_and_the_page_need_no_token() {
 }
 
 #[actix::test]
-async fn a_disk_that_takes_no_writes_shows_in_health() {
-    let wire = Wire::start();
-    wire.journal.refuse_appends(Some("the disk is full"));
+async fn a_disk_that_takes_no_writes_shows_in_health_without_details() {
+    let wire = Wire::start_with(|settings| settings.agent.command = "/home/somebody/bin/claude".into());
+    wire.journal.refuse_appends(Some("disk I/O error at /home/somebody/tandem.db"));
     let (status, ready) = answer(reqwest::Client::new().get(wire.url("/health/ready"))).await;
-    assert_eq!((status, &ready["reason"]), (503, &json!("storage: the disk is full")));
+    assert_eq!(status, 503);
+    assert!(ready["reason"].as_str().unwrap().contains("the server cannot write"), "{ready}");
+    let (_, health) = answer(reqwest::Client::new().get(wire.url("/health"))).await;
+    assert_eq!((&health["storage"]["ok"], &health["agent"]["command"]), (&json!(false), &json!("claude")));
+    for shown in [ready, health] {
+        assert!(!shown.to_string().contains("somebody"), "{shown}");
+    }
     wire.stop().await;
 }

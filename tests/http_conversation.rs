@@ -56,6 +56,64 @@ async fn a_chat_that_does_not_wait_is_accepted_and_the_same_again_is_a_duplicate
 }
 
 #[tokio::test]
+async fn a_chat_that_begins_a_session_is_safe_to_repeat() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let id = "0197a2c4-0000-7000-8000-00000000beef";
+    let body = json!({"projectPath": home.project(), "message": "once", "messageId": id});
+    let at_once = [chat(&server, body.clone()), chat(&server, body.clone()), chat(&server, body.clone())];
+    let answers = futures_util::future::join_all(at_once).await;
+    let session = answers[0].1["sessionId"].clone();
+    for (status, answer) in &answers {
+        assert_eq!((*status, &answer["reply"]), (200, &json!("echo: once")), "{answer}");
+        assert_eq!(answer["sessionId"], session);
+    }
+    assert_eq!(answers.iter().filter(|(_, answer)| answer["duplicate"] == false).count(), 1);
+    server.stop().await;
+
+    let server = home.serve().await;
+    let (_, again) = chat(&server, body).await;
+    assert_eq!((&again["sessionId"], &again["duplicate"]), (&session, &json!(true)), "{again}");
+    let events = server.events(session.as_str().expect("an id")).await;
+    assert_eq!(events.iter().filter(|event| event["kind"] == "turn_dispatched").count(), 1);
+    let other = json!({"projectPath": home.project(), "message": "other", "messageId": id});
+    let (status, reused) = chat(&server, other).await;
+    assert_eq!((status, &reused["error"]["code"]), (409, &json!("message_id_reused")));
+    std::fs::create_dir(home.path().join("elsewhere")).expect("a folder can be made");
+    let elsewhere = json!({"projectPath": home.path().join("elsewhere"), "message": "once", "messageId": id});
+    let (status, elsewhere) = chat(&server, elsewhere).await;
+    assert_eq!((status, &elsewhere["duplicate"]), (200, &json!(false)), "{elsewhere}");
+    assert_ne!(elsewhere["sessionId"], session);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn content_without_end_is_refused_and_its_session_goes_on() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let deep: Value = serde_json::from_str(&format!("{}{}", "[".repeat(120), "]".repeat(120))).expect("JSON");
+    let blocks = json!([{ "type": "text", "text": "hi", "more": deep }]);
+    let (status, refused) = chat(&server, json!({"sessionId": session, "message": blocks})).await;
+    assert_eq!((status, &refused["error"]["code"]), (400, &json!("bad_request")), "{refused}");
+    let deeper = format!(
+        r#"{{"sessionId":"{session}","message":[{{"type":"text","text":"hi","more":{}{}}}]}}"#,
+        "[".repeat(126),
+        "]".repeat(126)
+    );
+    let response = server.request("POST", "/api/chat").body(deeper).send().await.expect("an answer");
+    assert_eq!(response.status(), 400);
+    let device = server.device("phone").await;
+    let submit = json!({"type": "submit", "sessionId": session, "content": blocks});
+    assert_eq!(device.ask(submit).await["error"]["code"], "bad_request");
+    server.stop().await;
+    let server = home.serve().await;
+    let (status, answer) = chat(&server, json!({"sessionId": session, "message": "still there?"})).await;
+    assert_eq!((status, &answer["reply"]), (200, &json!("echo: still there?")), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_chat_can_be_followed_as_server_sent_events() {
     let home = Home::new();
     let server = home.serve().await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::support::raw_ws::{BINARY, CLOSE, PING, PONG, RawWs, TEXT, frame, head};
 use crate::support::wire::{TOKEN, Wire};
@@ -40,6 +41,27 @@ async fn a_browser_hands_its_token_over_as_a_sub_protocol() {
 }
 
 #[actix::test]
+async fn several_headers_of_sub_protocols_are_one_list() {
+    let wire = Wire::start();
+    let headers = ["Sec-WebSocket-Protocol: bearer.secret-token", "Sec-WebSocket-Protocol: tandem.v1"];
+    let socket = RawWs::open(wire.address, &headers).await;
+    assert_eq!(socket.status(), 101);
+    let response = socket.response.to_lowercase();
+    assert!(response.contains("sec-websocket-protocol: tandem.v1\r\n"), "{response}");
+    drop(socket);
+    wire.stop().await;
+}
+
+#[actix::test]
+async fn a_request_with_two_hosts_is_refused() {
+    let wire = Wire::start();
+    let socket = RawWs::open(wire.address, &[BEARER, "Host: evil.example"]).await;
+    assert!([400, 403].contains(&socket.status()), "{}", socket.response);
+    drop(socket);
+    wire.stop().await;
+}
+
+#[actix::test]
 async fn who_may_not_come_in_is_refused_before_the_upgrade() {
     let wire = Wire::start();
     for (headers, status) in [
@@ -48,6 +70,12 @@ async fn who_may_not_come_in_is_refused_before_the_upgrade() {
         (vec!["Sec-WebSocket-Protocol: tandem.v1, bearer.wrong"], 401),
         (vec![BEARER, "Origin: http://evil.example"], 403),
         (vec![BEARER, "Origin: null"], 403),
+        (vec![BEARER, "Origin: http://app.example", "Origin: http://app.example"], 403),
+        (vec![BEARER, "Origin: http://app.example", "Origin: http://evil.example"], 403),
+        (vec![BEARER, BEARER], 401),
+        (vec!["Authorization: Bearer secret-token more"], 401),
+        (vec!["Sec-WebSocket-Protocol: tandem.v1, bearer.wrong, bearer.secret-token"], 401),
+        (vec!["Sec-WebSocket-Protocol: bearer.secret-token", "Sec-WebSocket-Protocol: bearer.wrong"], 401),
     ] {
         let socket = RawWs::open(wire.address, &headers).await;
         assert_eq!(socket.status(), status, "{headers:?}");
@@ -169,6 +197,28 @@ async fn what_is_not_text_in_frames_of_a_client_ends_the_connection() {
         assert_eq!(socket.is_closed().await, code, "{name}");
     }
     wire.has_connections(0).await;
+    wire.stop().await;
+}
+
+#[actix::test]
+async fn a_frame_of_20_mib_ends_its_connection_and_harms_nobody_else() {
+    let wire = Wire::start();
+    let mut other = RawWs::greeted(wire.address, TOKEN).await;
+    let mut huge = RawWs::greeted(wire.address, TOKEN).await;
+    let shared = huge.stream.into_std().unwrap();
+    let mut writing = TcpStream::from_std(shared.try_clone().unwrap()).unwrap();
+    huge.stream = TcpStream::from_std(shared).unwrap();
+    let sending = actix_rt::spawn(async move {
+        // The server hangs up on the way: that the rest cannot be written is as it should be.
+        let _ = writing.write_all(&frame(TEXT, &vec![b'x'; 20 * 1024 * 1024])).await;
+    });
+    assert_eq!(huge.is_cut_off().await, 1009);
+    sending.await.unwrap();
+    drop(huge);
+    other.say(&json!({"type": "ping"})).await;
+    assert_eq!(other.hears().await["type"], "pong");
+    wire.has_connections(1).await;
+    drop(other);
     wire.stop().await;
 }
 

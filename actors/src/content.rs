@@ -1,19 +1,26 @@
 //! What a person says: plain text, or content blocks of the kinds that the agent takes.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::ids::{DeviceId, SessionId};
+use crate::nesting::{MAX_NESTING, is_too_deep};
 
 /// The body of a message: text, or a list of blocks (`text`, `image`, `document`).
 ///
 /// Never empty. Cheap to clone. The keys of blocks are sorted, so that equal contents are equal bytes.
-#[derive(Clone, PartialEq)]
-pub struct Content(Arc<Body>);
+#[derive(Clone)]
+pub struct Content(Arc<Kept>);
+
+struct Kept {
+    body: Body,
+    /// Computed when it is first asked for: content may have megabytes, and is compared often.
+    digest: OnceLock<[u8; 32]>,
+}
 
 #[derive(PartialEq)]
 enum Body {
@@ -30,6 +37,9 @@ pub enum BadContent {
     /// Nothing in it.
     #[error("content is empty: write something, or send at least one block")]
     Empty,
+    /// Arrays and objects within each other, without end.
+    #[error("content is nested deeper than {MAX_NESTING} levels")]
+    TooDeep,
     /// A block without a known `type` or without the fields of its type.
     #[error("content block {index} cannot be sent: {reason}")]
     BadBlock {
@@ -50,7 +60,7 @@ impl Content {
         if text.trim().is_empty() {
             return Err(BadContent::Empty);
         }
-        Ok(Self(Arc::new(Body::Text(text))))
+        Ok(Self::of(Body::Text(text)))
     }
 
     /// Takes a JSON value as clients send it.
@@ -58,6 +68,13 @@ impl Content {
     /// # Errors
     /// See [`BadContent`]; nothing was done, the sender must send something else.
     pub fn from_value(value: Value) -> Result<Self, BadContent> {
+        if is_too_deep(&value) {
+            return Err(BadContent::TooDeep);
+        }
+        Self::of_any_depth(value)
+    }
+
+    fn of_any_depth(value: Value) -> Result<Self, BadContent> {
         match value {
             Value::String(text) => Self::text(text),
             Value::Array(blocks) => {
@@ -67,16 +84,20 @@ impl Content {
                 for (index, block) in blocks.iter().enumerate() {
                     check_block(block).map_err(|reason| BadContent::BadBlock { index, reason })?;
                 }
-                Ok(Self(Arc::new(Body::Blocks(blocks))))
+                Ok(Self::of(Body::Blocks(blocks)))
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Err(BadContent::WrongType),
         }
     }
 
+    fn of(body: Body) -> Self {
+        Self(Arc::new(Kept { body, digest: OnceLock::new() }))
+    }
+
     /// All text in it, blocks joined by a newline.
     #[must_use]
     pub fn plain_text(&self) -> String {
-        match &*self.0 {
+        match &self.0.body {
             Body::Text(text) => text.clone(),
             Body::Blocks(blocks) => {
                 let texts: Vec<&str> =
@@ -101,8 +122,12 @@ impl Content {
     /// SHA-256 of the content alone; two contents are the same message iff these are equal.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
+        *self.0.digest.get_or_init(|| self.compute_digest())
+    }
+
+    fn compute_digest(&self) -> [u8; 32] {
         let mut hasher = Sha256::new();
-        match &*self.0 {
+        match &self.0.body {
             Body::Text(text) => {
                 hasher.update(b"text:");
                 hasher.update(text);
@@ -145,10 +170,16 @@ fn check_source(source: Option<&Value>) -> Result<(), &'static str> {
     }
 }
 
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.body == other.0.body
+    }
+}
+
 impl fmt::Debug for Content {
     /// Shows the size and not the words: contents do not belong into logs.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
+        match &self.0.body {
             Body::Text(text) => write!(out, "Content({} bytes of text)", text.len()),
             Body::Blocks(blocks) => write!(out, "Content({} blocks)", blocks.len()),
         }
@@ -157,7 +188,7 @@ impl fmt::Debug for Content {
 
 impl Serialize for Content {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &*self.0 {
+        match &self.0.body {
             Body::Text(text) => serializer.serialize_str(text),
             Body::Blocks(blocks) => blocks.serialize(serializer),
         }
@@ -166,16 +197,68 @@ impl Serialize for Content {
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // What was kept once must be readable for ever: the depth is looked at where content comes in.
         let value = Value::deserialize(deserializer)?;
-        Self::from_value(value).map_err(de::Error::custom)
+        Self::of_any_depth(value).map_err(de::Error::custom)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::event::{ChainHash, Event, Record};
+    use crate::ids::Term;
+
+    /// JSON as anybody may send it, with one place that is nested up to 130 levels deep.
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        let value = leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(".{0,4}", inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        });
+        (value, 0..=130_usize, any::<bool>()).prop_map(|(value, levels, as_object)| {
+            (0..levels)
+                .fold(value, |value, _| if as_object { json!({ "in": value }) } else { json!([value]) })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_can_be_read_back_from_the_journal(more in any_value()) {
+            let blocks = json!([{ "type": "text", "text": "hi", "more": more }]);
+            let Ok(content) = Content::from_value(blocks) else { return Ok(()) };
+            let message_id = crate::ids::MessageId::random();
+            let by = crate::event::By { device_id: "phone".parse().unwrap(), user_id: crate::ids::UserId::owner() };
+            let event = Event::MessageEdited { message_id, by, content: content.clone() };
+            let start = (0, ChainHash::start(SessionId::random()));
+            let record = Record::new(start, Term(1), Timestamp::from_millis(0), &event).unwrap();
+            let Event::MessageEdited { content: read, .. } = record.event().unwrap() else {
+                panic!("another kind")
+            };
+            prop_assert_eq!(read.digest(), content.digest());
+        }
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let nested = |levels: usize| (0..levels).fold(json!(1), |value, _| json!([value]));
+        let block = |levels: usize| json!([{ "type": "text", "text": "hi", "more": nested(levels) }]);
+        assert!(Content::from_value(block(62)).is_ok());
+        assert_eq!(Content::from_value(block(63)), Err(BadContent::TooDeep));
+    }
 
     #[test]
     fn text_and_blocks_survive_a_round_trip() {

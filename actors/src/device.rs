@@ -50,8 +50,8 @@ pub enum Wish {
     Command(SessionId, Command),
     /// "I have everything up to here." No answer.
     Ack(SessionId, Seq),
-    /// What the person does. No answer.
-    Activity(SessionId, String),
+    /// What the person does, and where: the client's own words, passed on as they are. No answer.
+    Activity(SessionId, String, Option<Value>),
     /// Are you there?
     Ping,
     /// The frame could not be understood: answered as it says.

@@ -66,6 +66,20 @@ uuid_id! {
     /// One conversation. Also the `--session-id` of its first agent process.
     SessionId
 }
+
+impl SessionId {
+    /// The session that a message begins in a project: the same for the same two, for ever (UUID v5).
+    ///
+    /// A hash, so that nobody can name a message by which the id of another session comes out.
+    #[must_use]
+    pub fn begun_by(project_path: &str, message: MessageId) -> Self {
+        const NAMESPACE: Uuid = uuid::uuid!("6b1f0c52-7a0e-4d7c-9a5e-2f1c8b7d4e90");
+        // The id has a fixed length, so that no two pairs are the same bytes.
+        let name = [&message.uuid().into_bytes(), project_path.as_bytes()].concat();
+        Self(Uuid::new_v5(&NAMESPACE, &name))
+    }
+}
+
 uuid_id! {
     /// One message of a person; also the `uuid` under which the agent is given it.
     MessageId

@@ -9,6 +9,7 @@ pub mod hub;
 pub mod ids;
 pub mod journal;
 pub mod metrics;
+pub mod nesting;
 pub mod refusal;
 pub mod registry;
 pub mod room;

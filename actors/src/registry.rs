@@ -12,7 +12,7 @@ mod rounds;
 mod slots;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub struct Registry {
     allowed_roots: Vec<PathBuf>,
     arbiters: Vec<ArbiterHandle>,
     sessions: HashMap<SessionId, Running>,
+    /// Sessions whose first event is not durable yet, and who waits for that.
+    beginning: HashMap<SessionId, Vec<oneshot::Sender<Begun>>>,
     restarts: HashMap<SessionId, Restarts>,
     incarnations: u64,
     gauge: Arc<dyn Gauge>,
@@ -59,6 +61,8 @@ pub struct Registry {
     busy_until: Option<Instant>,
     stopping: Option<Vec<oneshot::Sender<()>>>,
 }
+
+type Begun = Result<SessionHandle, Refusal>;
 
 struct Running {
     handle: SessionHandle,
@@ -97,6 +101,7 @@ impl Registry {
             allowed_roots: setup.allowed_roots,
             arbiters: setup.arbiters,
             sessions: HashMap::new(),
+            beginning: HashMap::new(),
             restarts: HashMap::new(),
             incarnations: 0,
             gauge: setup.gauge,
@@ -156,6 +161,54 @@ impl Registry {
             Running { handle: handle.clone(), incarnation, last_wanted: Instant::now(), is_dead: false };
         self.sessions.insert(session, running);
         handle
+    }
+
+    /// Begins a session in a folder that was looked at, or finds the one that its first message has begun before.
+    fn begin(
+        &mut self,
+        project: &Path,
+        create: Create,
+        context: &mut Context<Self>,
+    ) -> Result<oneshot::Receiver<Begun>, Refusal> {
+        // Asked again: a session that is started now would never be told to stop.
+        if self.stopping.is_some() {
+            return Err(Refusal::shutting_down());
+        }
+        let project_path = project.to_string_lossy().into_owned();
+        let session = match create.first_message {
+            Some(message) => SessionId::begun_by(&project_path, message),
+            None => SessionId::random(),
+        };
+        let (tell, told) = oneshot::channel();
+        if let Some(waiting) = self.beginning.get_mut(&session) {
+            waiting.push(tell);
+            return Ok(told);
+        }
+        if self.around.board.get(session).is_some() {
+            let _ = tell.send(self.find(session, context));
+            return Ok(told);
+        }
+        let created = Event::SessionCreated {
+            project_path,
+            title: create.title,
+            model: create.model,
+            permission_mode: create.permission_mode,
+            forked_from: None,
+        };
+        let (reply, outcome): (Reply, _) = oneshot::channel();
+        let handle = self.start_session(session, Origin::New { created: Box::new(created), reply }, context);
+        self.beginning.insert(session, vec![tell]);
+        context.spawn(outcome.into_actor(self).map(move |outcome, registry, _| {
+            let begun = match outcome {
+                Ok(Ok(Answer::Done)) => Ok(handle),
+                Ok(Err(refusal)) => Err(refusal),
+                Ok(Ok(_)) | Err(_) => Err(Refusal::session_restarted()),
+            };
+            for waiting in registry.beginning.remove(&session).unwrap_or_default() {
+                let _ = waiting.send(begun.clone());
+            }
+        }));
+        Ok(told)
     }
 
     fn thread_of(&self, incarnation: u64) -> Option<ArbiterHandle> {
@@ -231,31 +284,10 @@ impl Handler<Create> for Registry {
         }
         let looking =
             project::check(create.project_path.clone(), self.allowed_roots.clone()).into_actor(self);
-        let started = looking.map(move |project, registry, context| {
-            let project_path = project?.to_string_lossy().into_owned();
-            let created = Event::SessionCreated {
-                project_path,
-                title: create.title,
-                model: create.model,
-                permission_mode: create.permission_mode,
-                forked_from: None,
-            };
-            let (reply, outcome): (Reply, _) = oneshot::channel();
-            let session = SessionId::random();
-            let handle =
-                registry.start_session(session, Origin::New { created: Box::new(created), reply }, context);
-            Ok((handle, outcome))
-        });
-        Box::pin(started.then(|started: Result<_, Refusal>, registry, _| {
-            let created = async move {
-                let (handle, outcome) = started?;
-                match outcome.await {
-                    Ok(Ok(Answer::Done)) => Ok(handle),
-                    Ok(Err(refusal)) => Err(refusal),
-                    Ok(Ok(_)) | Err(_) => Err(Refusal::session_restarted()),
-                }
-            };
-            created.into_actor(registry)
+        Box::pin(looking.then(|project, registry, context| {
+            let begun = project.and_then(|project| registry.begin(&project, create, context));
+            async move { begun?.await.unwrap_or_else(|_gone| Err(Refusal::session_restarted())) }
+                .into_actor(registry)
         }))
     }
 }

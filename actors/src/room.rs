@@ -8,6 +8,8 @@ mod tail;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
+
 use crate::ids::{ConnectionId, DeviceId, Seq, SessionId};
 
 pub use follow::Follow;
@@ -120,6 +122,14 @@ impl Stay {
         };
         if changed {
             self.room.tell_presence();
+        }
+    }
+
+    /// The person is somewhere else on the device now; everybody is told, and nothing is kept.
+    pub fn set_cursor(&self, cursor: &Value) {
+        let device = self.room.present().get(&self.connection).map(|present| present.device.clone());
+        if let Some(device) = device {
+            self.room.tail.signal(&Signal::cursor(&device, cursor));
         }
     }
 

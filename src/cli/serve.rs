@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::access::Access;
 use crate::auth::{OriginPolicy, TokenCheck, token_for_first_start};
 use crate::config::{Config, Loaded};
-use crate::server::{Server, Stopper};
+use crate::server::{self, Server, Stopper};
 use crate::service::Settings;
 use crate::store::{Faults, SqliteJournal, TokenRow};
 use crate::ws::frame;
@@ -45,6 +45,10 @@ const EXIT_IN_DOUBT: i32 = 70;
 pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     let config = &loaded.config;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
+    // First of all: where the port is taken, nothing is opened, woken or written.
+    let listener = server::listen(config.server.address()).with_context(|| {
+        format!("cannot listen at {}: is another Tandem running there? Try --port", config.server.address())
+    })?;
     let journal = Arc::new(SqliteJournal::open_with_faults(&config.data.dir, Faults::of_environment())?);
     let access = access(config, &journal).await?;
     let agent = Agent::find(&config.agent).await?;
@@ -63,9 +67,8 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     })
     .await
     .context("the list of sessions cannot be read")?;
-    let server = Server::bind(settings(config, &agent), system.hub().clone(), access).with_context(|| {
-        format!("cannot listen at {}: is another Tandem running there? Try --port", config.server.address())
-    })?;
+    let server = Server::new(listener, settings(config, &agent), system.hub().clone(), access)
+        .context("cannot serve the address that was taken")?;
     print!("{}", banner::banner(server.addr(), &agent, config));
     let stopper = server.stopper();
     let serving = actix_web::rt::spawn(server.run());
@@ -154,7 +157,6 @@ fn limits(config: &Config) -> Limits {
 
 fn settings(config: &Config, agent: &Agent) -> Settings {
     Settings {
-        bind: config.server.address(),
         max_connections: config.server.max_connections,
         heartbeat: Duration::from_secs(config.server.heartbeat_seconds),
         warn_before: Duration::from_secs(warning_seconds(config)),

@@ -14,7 +14,7 @@ use crate::fields::Fields;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MaxBody(pub(super) usize);
 
-/// Commands are short; what is long goes through chat.
+/// Commands are short, unless they carry content.
 const DEFAULT_MAX_BODY: MaxBody = MaxBody(64 * 1024);
 
 /// The fields of the body under their camelCase names; none when there is no body.

@@ -8,7 +8,7 @@ mod turn;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use tandem_actors::event::By;
-use tandem_actors::ids::SessionId;
+use tandem_actors::ids::{MessageId, SessionId};
 use tandem_actors::refusal::{Effect, Refusal};
 use tandem_actors::registry::{Create, SessionHandle};
 use tandem_actors::session::{Answer, Command, Submit};
@@ -30,7 +30,7 @@ pub(super) async fn chat(
     service: web::Data<Service>,
 ) -> Result<HttpResponse, ApiError> {
     let Order { by, place, submit, wanted } = Order::read(&request, &body.0)?;
-    let handle = find_or_create(&service, by.clone(), place).await?;
+    let handle = find_or_create(&service, by.clone(), place, submit.message_id).await?;
     let accepted = submit_to(&service, by, handle.session, submit).await?;
     if wanted == Wanted::Acceptance {
         return Ok(HttpResponse::Accepted().json(accepted.without_answer()));
@@ -58,11 +58,18 @@ pub(super) async fn interrupt(
     Ok(HttpResponse::Ok().json(json!({ "success": true, "sessionId": session })))
 }
 
-async fn find_or_create(service: &Service, by: By, place: Place) -> Result<SessionHandle, Refusal> {
+/// A message that has an id begins one session and no more, however often it is sent.
+async fn find_or_create(
+    service: &Service,
+    by: By,
+    place: Place,
+    first_message: Option<MessageId>,
+) -> Result<SessionHandle, Refusal> {
     match place {
         Place::Session(session) => service.hub.find(session).await,
         Place::Project(project_path) => {
-            let create = Create { by, project_path, title: None, model: None, permission_mode: None };
+            let create =
+                Create { by, project_path, title: None, model: None, permission_mode: None, first_message };
             service.hub.create(create).await
         }
     }

@@ -1,4 +1,7 @@
-//! `/health`: for people and for whoever restarts the server. Needs no token.
+//! `/health`: for people and for whoever restarts the server. Needs no token, so it names no path and quotes no error.
+
+use std::borrow::Cow;
+use std::path::Path;
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
@@ -18,7 +21,7 @@ pub(super) async fn health(service: web::Data<Service>) -> HttpResponse {
         "version": env!("CARGO_PKG_VERSION"),
         "uptimeSeconds": overview.uptime.as_secs(),
         "agent": {
-            "command": agent.command,
+            "command": file_name(&agent.command),
             "found": agent.is_found,
             "version": agent.version,
             "ok": troubles.agent.is_none(),
@@ -53,4 +56,8 @@ pub(super) async fn ready(service: web::Data<Service>) -> HttpResponse {
     }
     let reason = reasons.join("; ");
     HttpResponse::ServiceUnavailable().json(json!({ "status": "unavailable", "reason": reason }))
+}
+
+fn file_name(command: &str) -> Cow<'_, str> {
+    Path::new(command).file_name().unwrap_or_default().to_string_lossy()
 }

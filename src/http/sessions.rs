@@ -62,6 +62,7 @@ pub(super) async fn create(
         title: fields.optional("title")?,
         model: fields.optional("model")?,
         permission_mode: fields.optional("permissionMode")?,
+        first_message: None,
     };
     let session = service.hub.create(create).await?.session;
     let state = service.hub.look(session, by).await?;

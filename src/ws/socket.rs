@@ -14,6 +14,7 @@ use actix::{
     WrapFuture as _,
 };
 use actix_http::ws::{Codec, Item};
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws;
 use bytes::Bytes;
@@ -29,17 +30,15 @@ use super::guard::{Guard, Incoming, Violation};
 use super::line::{Fault, Line, MAX_MESSAGE_BYTES};
 use super::protocol::{Frame, Hello, ServerFrame, VERSION, Welcome};
 use super::pump::{Pump, say_last};
+use crate::auth::SUB_PROTOCOL;
 use crate::doors::{Door, Leave, Place};
 use crate::service::Service;
-
-/// The sub-protocol that is selected when a client offers it.
-const SUB_PROTOCOL: &str = "tandem.v1";
 
 /// How long a goodbye for the sake of the disk waits for the answers in front of it: they only have to come from
 /// another thread, since the journal has answered already.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
-/// Turns a request into a WebSocket.
+/// Turns a request into a WebSocket; `is_offered` says whether it offers our sub-protocol, which is then selected.
 ///
 /// # Errors
 /// The request is no WebSocket handshake; what it lacks.
@@ -48,8 +47,12 @@ pub(super) fn open(
     payload: web::Payload,
     service: Arc<Service>,
     place: Place,
+    is_offered: bool,
 ) -> Result<HttpResponse, ws::HandshakeError> {
-    let mut response = ws::handshake_with_protocols(request, &[SUB_PROTOCOL])?;
+    let mut response = ws::handshake(request)?;
+    if is_offered {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, SUB_PROTOCOL));
+    }
     let line = Rc::new(Line::new(Outbox::default()));
     let incoming = Incoming::new(RefCell::new(payload));
     let body = Body::new(

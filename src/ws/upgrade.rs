@@ -6,11 +6,9 @@ use tandem_actors::refusal::{Code, Refusal};
 
 use super::socket;
 use crate::access;
+use crate::auth::SubProtocols;
 use crate::error::ApiError;
 use crate::service::Service;
-
-/// How a browser hands its token over, because it cannot set headers: as a sub-protocol beside `tandem.v1`.
-const TOKEN_PREFIX: &str = "bearer.";
 
 /// Opens a WebSocket.
 pub(crate) async fn upgrade(
@@ -19,8 +17,10 @@ pub(crate) async fn upgrade(
     service: web::Data<Service>,
 ) -> Result<HttpResponse, ApiError> {
     access::check_origin(&request, &service.access)?;
-    let token = access::bearer(&request).or_else(|| token_of_sub_protocol(&request));
-    access::check_token(token, &service.access)?;
+    // A browser cannot set headers: it hands its token over as a sub-protocol beside `tandem.v1`.
+    let offered = offered_protocols(&request);
+    let offers = SubProtocols::parse(&offered);
+    access::check_token(access::bearer(&request).or(offers.token), &service.access)?;
     if service.doors.is_closing() {
         return Err(Refusal::shutting_down().into());
     }
@@ -32,7 +32,7 @@ pub(crate) async fn upgrade(
         )
         .with_retry_after(5),
     })?;
-    socket::open(&request, payload, service.into_inner(), place).map_err(|error| {
+    socket::open(&request, payload, service.into_inner(), place, offers.has_tandem).map_err(|error| {
         let refusal = Refusal::new(Code::BadRequest, format!("This path speaks WebSocket: {error}."));
         let status =
             if socket::is_upgrade(&error) { StatusCode::BAD_REQUEST } else { StatusCode::UPGRADE_REQUIRED };
@@ -40,10 +40,8 @@ pub(crate) async fn upgrade(
     })
 }
 
-fn token_of_sub_protocol(request: &HttpRequest) -> Option<&str> {
-    let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
-    offered
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .find_map(|protocol| protocol.trim().strip_prefix(TOKEN_PREFIX))
+/// Several headers are one list (RFC 6455 §11.3.4); what is no text offers nothing.
+fn offered_protocols(request: &HttpRequest) -> String {
+    let headers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    headers.map(|value| value.to_str().unwrap_or_default()).collect::<Vec<_>>().join(",")
 }

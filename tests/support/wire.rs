@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::Actor as _;
 use tandem::access::Access;
-use tandem::server::{Server, Stopper};
+use tandem::server::{Server, Stopper, listen};
 use tandem::service::Settings;
 use tandem_actors::agent::gauge::{NoGauge, ProcGauge};
 use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher};
@@ -35,17 +35,14 @@ impl Wire {
     }
 
     pub(crate) fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings {
-            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
-            workers: 1,
-            shutdown_within: Duration::from_secs(1),
-            ..Settings::default()
-        };
+        let mut settings =
+            Settings { workers: 1, shutdown_within: Duration::from_secs(1), ..Settings::default() };
         change(&mut settings);
         let journal = MemoryJournal::new();
         let hub = hub(&journal);
         let board = hub.board.clone();
-        let server = Server::bind(settings, hub, access()).unwrap();
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let server = Server::new(listener, settings, hub, access()).unwrap();
         Self {
             address: server.addr(),
             board,

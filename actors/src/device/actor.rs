@@ -106,9 +106,12 @@ impl Device {
                 }
                 None
             }
-            Wish::Activity(session, activity) => {
+            Wish::Activity(session, activity, cursor) => {
                 if let Some(visit) = self.visits.get(&session) {
                     visit.stay.set_activity(&activity);
+                    if let Some(cursor) = cursor {
+                        visit.stay.set_cursor(&cursor);
+                    }
                 }
                 None
             }

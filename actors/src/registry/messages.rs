@@ -6,12 +6,15 @@ use std::sync::Arc;
 use actix::{Addr, Message};
 
 use crate::event::By;
-use crate::ids::SessionId;
+use crate::ids::{MessageId, SessionId};
 use crate::refusal::Refusal;
 use crate::room::Room;
 use crate::session::Session;
 
 /// Begin a conversation. Answered when its first event is durable.
+///
+/// Nobody chooses the id of a session. With `first_message` it is made of that and of the folder's real path, so that
+/// whoever asks again with both finds the session that the first request began.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<SessionHandle, Refusal>")]
 pub struct Create {
@@ -25,6 +28,8 @@ pub struct Create {
     pub model: Option<String>,
     /// What the agent may do without asking.
     pub permission_mode: Option<String>,
+    /// The message for which it is begun, when its sender named it; `None` begins a new one every time.
+    pub first_message: Option<MessageId>,
 }
 
 /// Where is it? Loads the session from the journal when it is not in memory.

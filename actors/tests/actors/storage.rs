@@ -85,6 +85,7 @@ async fn a_session_that_cannot_be_created_is_not_listed() {
         title: None,
         model: None,
         permission_mode: None,
+        first_message: None,
     };
     let refusal = house.hub.create(create).await.unwrap_err();
     assert_eq!((refusal.code, refusal.effect), (Code::StorageUnavailable, Effect::None));

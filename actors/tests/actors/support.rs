@@ -217,6 +217,7 @@ impl House {
             title: None,
             model: None,
             permission_mode: None,
+            first_message: None,
         };
         self.hub.create(create).await.unwrap().session
     }

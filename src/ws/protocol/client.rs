@@ -1,12 +1,17 @@
 //! What a device sends.
 
+use serde_json::Value;
 use tandem_actors::device::{Request, Subscribe, Wish};
 use tandem_actors::event::SubmitMode;
 use tandem_actors::ids::{DeviceId, SessionId};
+use tandem_actors::nesting::{MAX_NESTING, is_too_deep};
 use tandem_actors::refusal::{Code, Refusal};
 use tandem_actors::session::{Command, DeviceCard, Submit};
 
 use crate::fields::Fields;
+
+/// A place in a text, or a selection; everybody in the session is sent each of them.
+const MAX_CURSOR_BYTES: usize = 4 * 1024;
 
 /// A frame of which only the type has been looked at.
 #[derive(Debug)]
@@ -160,7 +165,20 @@ fn ack(fields: &Fields) -> Result<Wish, Refusal> {
 fn activity(fields: &Fields) -> Result<Wish, Refusal> {
     let words = ["viewing", "typing", "idle", "away"].map(|word| (word, word));
     let activity = fields.required_word("activity", &words)?;
-    Ok(Wish::Activity(session(fields)?, activity.to_owned()))
+    Ok(Wish::Activity(session(fields)?, activity.to_owned(), cursor(fields)?))
+}
+
+fn cursor(fields: &Fields) -> Result<Option<Value>, Refusal> {
+    if fields.raw("cursor").is_some_and(|cursor| cursor.get().len() > MAX_CURSOR_BYTES) {
+        let message = format!("The field cursor has at most {MAX_CURSOR_BYTES} bytes of JSON.");
+        return Err(Refusal::bad_field("cursor", message));
+    }
+    let cursor: Option<Value> = fields.optional("cursor")?;
+    if cursor.as_ref().is_some_and(is_too_deep) {
+        let message = format!("The field cursor is nested deeper than {MAX_NESTING} levels.");
+        return Err(Refusal::bad_field("cursor", message));
+    }
+    Ok(cursor)
 }
 
 fn unknown(kind: &str) -> Refusal {
@@ -171,7 +189,7 @@ fn unknown(kind: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
     use tandem_actors::session::Verdict;
 
     use super::*;
@@ -275,7 +293,7 @@ mod tests {
         assert!(matches!(wish(&json!({"type": "ack", "sessionId": SESSION, "seq": 9})), Wish::Ack(_, 9)));
         assert!(matches!(
             wish(&json!({"type": "activity", "sessionId": SESSION, "activity": "typing", "cursor": 3})),
-            Wish::Activity(_, activity) if activity == "typing"
+            Wish::Activity(_, activity, Some(cursor)) if activity == "typing" && cursor == 3
         ));
     }
 
@@ -301,6 +319,10 @@ mod tests {
             (json!({"type": "move", "sessionId": SESSION, "messageId": MESSAGE}), "before"),
             (json!({"type": "approve", "sessionId": SESSION, "requestId": "r"}), "decision"),
             (json!({"type": "activity", "sessionId": SESSION, "activity": "dancing"}), "activity"),
+            (
+                json!({"type": "activity", "sessionId": SESSION, "activity": "idle", "cursor": "x".repeat(4096)}),
+                "cursor",
+            ),
             (json!({"type": "ack", "sessionId": SESSION}), "seq"),
             (json!({"type": "notify", "to": {"all": true}}), "type"),
             (json!({"type": "hello", "protocol": 1, "deviceId": "again"}), "type"),

@@ -13,6 +13,7 @@ use crate::agent::{AgentOutput, Init, TurnResult};
 use crate::event::Approval;
 use crate::ids::RequestId;
 use crate::journal::TranscriptLine;
+use crate::nesting::is_too_deep;
 
 /// How much of a line that is no JSON is shown.
 const GARBAGE_CHARS: usize = 200;
@@ -172,7 +173,7 @@ fn result(raw: &RawValue) -> Line {
         is_error: found.is_error.and_then(fields).unwrap_or(false),
         is_interrupted: reason.is_some_and(|reason| reason.starts_with("aborted_")),
         text: found.result.and_then(fields).or_else(|| errors.map(|errors| errors.join("\n"))),
-        usage: found.usage.and_then(fields),
+        usage: found.usage.and_then(fields).filter(|usage| !is_too_deep(usage)),
         total_cost_usd: found.total_cost_usd.and_then(fields),
     }))
 }

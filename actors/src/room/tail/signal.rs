@@ -1,8 +1,8 @@
-//! Hints that pass: the growing answer, who is there.
+//! Hints that pass: the growing answer, who is there, where they are.
 
 use serde_json::{Value, json};
 
-use crate::ids::MessageId;
+use crate::ids::{DeviceId, MessageId};
 
 /// A passing hint: no number, never replayed, dropped when a connection is late.
 #[derive(Debug, Clone)]
@@ -24,5 +24,12 @@ impl Signal {
     #[must_use]
     pub fn presence(devices: &[Value]) -> Self {
         Self { kind: "presence", data: json!({ "devices": devices }), is_overtaken_by_events: false }
+    }
+
+    /// Where a person is in the client of a device; only clients know what `cursor` means.
+    #[must_use]
+    pub fn cursor(device: &DeviceId, cursor: &Value) -> Self {
+        let data = json!({ "deviceId": device, "cursor": cursor });
+        Self { kind: "cursor", data, is_overtaken_by_events: false }
     }
 }
