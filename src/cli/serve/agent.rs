@@ -55,7 +55,11 @@ impl Agent {
             AgentProbe::Simulator | AgentProbe::Broken { .. } | AgentProbe::Missing { .. } => None,
         };
         let problem = match &self.probe {
-            AgentProbe::Broken { problem, .. } => Some(format!("`{}` is there but {problem}", self.command)),
+            // Strangers read this: a file's name, and never where it is.
+            AgentProbe::Broken { path, problem } => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                Some(format!("`{name}` is there but {problem}"))
+            }
             AgentProbe::Found { .. } | AgentProbe::Simulator | AgentProbe::Missing { .. } => None,
         };
         AgentFacts { command: self.command.clone(), is_found: self.probe.is_usable(), version, problem }
