@@ -6,6 +6,7 @@ mod client;
 mod command_line;
 mod conformance;
 mod conversation;
+mod hostile_devices;
 mod http_api;
 mod layering;
 mod support;

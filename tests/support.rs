@@ -1,7 +1,10 @@
 //! What tests stand on.
 
 pub(crate) mod agent;
+pub(crate) mod chance;
 pub(crate) mod device;
+pub(crate) mod figures;
+pub(crate) mod follower;
 pub(crate) mod model;
 pub(crate) mod raw_ws;
 pub(crate) mod server;

@@ -82,7 +82,12 @@ impl Home {
 
     /// Starts a server on a free port and waits until it serves.
     pub(crate) async fn serve(&self) -> TestServer {
-        let mut command = self.command(&["serve", "--port", "0"]);
+        self.serve_on(0).await
+    }
+
+    /// The same, on this port.
+    pub(crate) async fn serve_on(&self, port: u16) -> TestServer {
+        let mut command = self.command(&["serve", "--port", &port.to_string()]);
         let log = std::fs::File::options().create(true).append(true).open(self.path().join("log"));
         command.stdout(Stdio::piped()).stderr(log.expect("a log can be written"));
         let mut child = command.spawn().expect("the program starts");
@@ -173,6 +178,12 @@ impl TestServer {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let status = status.expect("the server stops").expect("its status is known");
         assert!(status.success(), "the server stops in good order: {status}");
+    }
+
+    /// Waits until it has ended by itself, and returns its exit code.
+    pub(crate) async fn ended(mut self) -> Option<i32> {
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        status.expect("the server ends").expect("its status is known").code()
     }
 
     /// kill -9.
