@@ -1,6 +1,7 @@
 //! All integration tests in one program.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod agent_faults;
 mod agent_process;
 mod client;
 mod command_line;
