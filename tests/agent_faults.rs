@@ -45,6 +45,23 @@ async fn a_crash_fails_its_turn_and_says_why() {
 }
 
 #[tokio::test]
+async fn an_agent_that_closes_its_output_and_lives_on_is_ended() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let begun = Instant::now();
+    let events = two_turns(&home, &server, "/mute").await;
+    let took = begun.elapsed();
+    let ended = of_kind(&events, "turn_ended");
+    assert_eq!(ended["outcome"], "failed", "{ended}");
+    assert!(ended["error"].as_str().expect("a reason").contains("closed its output"), "{ended}");
+    figure(
+        "an agent that closes its output",
+        &format!("the next message was answered after {:.1} s", took.as_secs_f64()),
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn an_agent_that_ignores_every_signal_is_interrupted_all_the_same() {
     let home = Home::new();
     let server = home.serve().await;
