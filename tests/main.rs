@@ -10,6 +10,7 @@ mod conversation;
 mod hostile_devices;
 mod http_api;
 mod layering;
+mod many_sessions;
 mod support;
 mod terminal;
 mod websocket;
