@@ -11,6 +11,7 @@ mod hostile_devices;
 mod http_api;
 mod layering;
 mod many_sessions;
+mod rolling;
 mod support;
 mod terminal;
 mod websocket;

@@ -49,7 +49,7 @@ pub(super) fn ignore_sigint() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _inside = runtime.enter();
     // The signal stays taken when what listens for it is gone.
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?);
     Ok(())
 }
 
