@@ -12,6 +12,7 @@ mod http_api;
 mod layering;
 mod many_sessions;
 mod rolling;
+mod soak;
 mod support;
 mod terminal;
 mod websocket;

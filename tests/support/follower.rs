@@ -46,7 +46,9 @@ struct Sent {
 /// A device, over all its connections.
 pub(crate) struct Follower {
     pub(crate) name: String,
-    session: String,
+    pub(crate) session: String,
+    /// How often it has connected.
+    pub(crate) connections: u64,
     /// What was seen of the session: how many events, and whether each came once and in order.
     pub(crate) stream: Stream,
     /// Turns that were seen to end.
@@ -95,6 +97,7 @@ impl Follower {
         Self {
             name: name.into(),
             session: session.to_owned(),
+            connections: 0,
             stream: Stream::default(),
             turns: 0,
             resets: 0,
@@ -146,6 +149,7 @@ impl Follower {
             frames.extend(self.submit(id, &sent.text));
         }
         tcp.write_all(&frames).await?;
+        self.connections += 1;
         self.close_code = None;
         self.link = Some(Link { tcp, unread, is_following: false });
         Ok(())
