@@ -4,6 +4,7 @@
 
 mod agent_life;
 mod approvals;
+mod clock;
 mod devices;
 mod framework;
 mod lifetimes;
