@@ -60,7 +60,7 @@ async fn all_answered(server: &TestServer) -> (usize, usize) {
         }
         let (doing, turns) = progress(server).await;
         most_waiting = most_waiting.max(doing.get("waiting_for_slot").copied().unwrap_or_default());
-        if turns as usize == SESSIONS * MESSAGES && doing.get("idle") == Some(&SESSIONS) {
+        if turns == SESSIONS as u64 * MESSAGES as u64 && doing.get("idle") == Some(&SESSIONS) {
             return (most_agents, most_waiting);
         }
         if turns > turns_before {
