@@ -42,8 +42,9 @@ The built-in agent. It takes the flags of `claude -p --input-format stream-json`
   /error TEXT        a turn that fails
   /garbage           lines that are no messages, then an answer
   /sleep MS          says nothing for a while
-  /crash [CODE]      ends at once with that exit code (default 1)
-  /hang [soft|hard]  never answers; soft: an interrupt ends it; hard: it ignores SIGTERM too
+  /crash [CODE]      says so on stderr and ends at once with that exit code (default 1)
+  /hang [soft|hard]  never answers; soft: an interrupt ends it; hard: it ignores SIGINT and SIGTERM too
+  /mute              closes its output and lives on
 ";
 
 /// Runs the simulator on this process's stdin and stdout; `arguments` are those behind the subcommand.

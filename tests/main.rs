@@ -1,6 +1,7 @@
 //! All integration tests in one program.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod agent_faults;
 mod agent_process;
 mod client;
 mod command_line;
@@ -8,11 +9,15 @@ mod conformance;
 mod conversation;
 mod disk;
 mod disk_full;
+mod hostile_devices;
 mod http_api;
 mod http_conversation;
 mod layering;
+mod many_sessions;
 mod observing;
 mod recovery;
+mod rolling;
+mod soak;
 mod support;
 mod terminal;
 mod websocket;

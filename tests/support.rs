@@ -1,8 +1,11 @@
 //! What tests stand on.
 
 pub(crate) mod agent;
+pub(crate) mod chance;
 pub(crate) mod device;
 pub(crate) mod faults;
+pub(crate) mod figures;
+pub(crate) mod follower;
 pub(crate) mod model;
 pub(crate) mod openmetrics;
 pub(crate) mod raw_ws;

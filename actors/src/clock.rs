@@ -159,6 +159,35 @@ mod tests {
     }
 
     #[test]
+    fn the_time_of_day_is_asked_for_once() {
+        // A clock that was made in another year stays there, whatever the machine's clock says.
+        let wall_at_start = Timestamp::from_millis(1_000_000_000_000);
+        let clock = SystemClock { wall_at_start, steady_at_start: steady() };
+        let first = clock.now();
+        assert!(first >= wall_at_start && first < wall_at_start.plus(TimeDelta::minutes(10)), "{first}");
+        let passed = steady() / 2;
+        let earlier = SystemClock { wall_at_start, steady_at_start: steady() - passed };
+        let passed = TimeDelta::from_std(passed).unwrap();
+        assert!(earlier.now() >= wall_at_start.plus(passed), "what has really passed counts");
+    }
+
+    #[test]
+    fn the_machines_clock_never_goes_back() {
+        let clock = SystemClock::new();
+        let difference = clock.now().millis() - Timestamp::from(Utc::now()).millis();
+        assert!(difference.abs() < 60_000, "it begins with the time of day: {difference} ms");
+        let readers: Vec<_> = (0..4)
+            .map(|_| {
+                std::thread::spawn(move || {
+                    let moments: Vec<_> = (0..1_000).map(|_| clock.now()).collect();
+                    moments.is_sorted()
+                })
+            })
+            .collect();
+        assert!(readers.into_iter().all(|reader| reader.join().unwrap()));
+    }
+
+    #[test]
     fn a_clock_set_back_gives_no_negative_span() {
         let later = Timestamp::from_millis(10);
         assert_eq!(later.millis_since(Timestamp::from_millis(4)), 6);

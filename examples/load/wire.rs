@@ -23,8 +23,12 @@ pub enum Frame<'a> {
 
 /// Connects and upgrades; what the server sent behind its answer comes with the stream.
 pub async fn open(authority: &str, token: &str) -> Result<(TcpStream, Vec<u8>)> {
-    let mut stream =
-        TcpStream::connect(authority).await.with_context(|| format!("no server at {authority}"))?;
+    let stream = TcpStream::connect(authority).await.with_context(|| format!("no server at {authority}"))?;
+    upgrade(stream, authority, token).await
+}
+
+/// The same, on a connection that is there.
+pub async fn upgrade(mut stream: TcpStream, authority: &str, token: &str) -> Result<(TcpStream, Vec<u8>)> {
     stream.set_nodelay(true)?;
     let request = format!(
         "GET /ws HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

@@ -44,6 +44,15 @@ fn read(events: &SyncSender<Event>) {
     let _ = events.send(Event::Closed);
 }
 
+/// Takes SIGINT away from the system, which would end the process, and does nothing with it.
+pub(super) fn ignore_sigint() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _inside = runtime.enter();
+    // The signal stays taken when what listens for it is gone.
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?);
+    Ok(())
+}
+
 /// Ends the process with 143 at SIGTERM, as the CLI does, even while nobody reads its output; unless `is_deaf`.
 pub(super) fn end_at_sigterm(is_deaf: Arc<AtomicBool>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -22,6 +22,7 @@ pub(super) enum Script {
     Sleep(Duration),
     Crash(u8),
     Hang(Deafness),
+    Mute,
 }
 
 /// What a hanging simulator still listens to.
@@ -65,6 +66,7 @@ impl Script {
                 "hard" => Deafness::Hard,
                 _ => Deafness::Firm,
             }),
+            "/mute" => Self::Mute,
             _ => Self::Echo(text.to_owned()),
         }
     }

@@ -1,5 +1,7 @@
 //! One turn: what is printed and kept from the first acknowledgement to the result.
 
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::engine::{Engine, version};
+use super::input;
 use super::output::assistant;
 use super::script::{Deafness, Script};
 
@@ -114,9 +117,11 @@ impl Engine {
             }
             Script::Crash(code) => {
                 self.output.flush();
+                eprintln!("the simulator crashes, as it was told to, with exit code {code}");
                 std::process::exit(i32::from(*code));
             }
             Script::Hang(deafness) => self.hang(*deafness),
+            Script::Mute => self.fall_silent(),
         }
     }
 
@@ -135,11 +140,23 @@ impl Engine {
     }
 
     fn hang(&mut self, deafness: Deafness) -> Outcome {
-        self.is_deaf.store(deafness == Deafness::Hard, Ordering::Relaxed);
+        if deafness == Deafness::Hard {
+            self.is_deaf.store(true, Ordering::Relaxed);
+            // Where it cannot be ignored it ends the process, as ever.
+            let _ = input::ignore_sigint();
+        }
         while self.listen_for(None) || deafness != Deafness::Soft {
             self.is_interrupted = false;
         }
         Outcome::Interrupted("aborted_streaming")
+    }
+
+    /// Lives on as a process whose output is closed. Another program has to take this one's place: the standard library
+    /// closes its own stdout never.
+    fn fall_silent(&mut self) -> Outcome {
+        self.output.flush();
+        let error = Command::new("sleep").arg("1000000").stdout(Stdio::null()).exec();
+        Outcome::Failed(error.to_string())
     }
 
     /// Says one text at once.

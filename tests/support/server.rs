@@ -82,7 +82,12 @@ impl Home {
 
     /// Starts a server on a free port and waits until it serves.
     pub(crate) async fn serve(&self) -> TestServer {
-        let mut command = self.command(&["serve", "--port", "0"]);
+        self.serve_on(0).await
+    }
+
+    /// The same, on this port.
+    pub(crate) async fn serve_on(&self, port: u16) -> TestServer {
+        let mut command = self.command(&["serve", "--port", &port.to_string()]);
         let log = std::fs::File::options().create(true).append(true).open(self.path().join("log"));
         command.stdout(Stdio::piped()).stderr(log.expect("a log can be written"));
         let mut child = command.spawn().expect("the program starts");

@@ -212,6 +212,7 @@ fn answers(result: &TurnResult, turn: &Turn) -> bool {
 }
 
 fn gone(state: &State, live: &mut Live, exit: &Exit, now: Timestamp) -> Vec<Event> {
+    // Its end is told by its exit and once more by the end of its output; by then another one may be waiting for a place.
     if !live.has_process() {
         return Vec::new();
     }

@@ -158,6 +158,29 @@ async fn more_sessions_than_places_are_all_answered_in_order_and_none_is_forgott
 }
 
 #[actix::test]
+async fn an_agent_that_gave_up_its_place_is_not_mourned_twice_while_its_session_waits() {
+    let house = House::open_with(MemoryJournal::new(), Desk::default(), 1).await;
+    let (one, two) = (house.session().await, house.session().await);
+    house.submit(one, "phone", "one").await;
+    let mut first = house.agents.ready().await;
+    first.serves().await;
+    house.submit(two, "phone", "two").await;
+    let mut second = house.agents.ready().await;
+    let (message, _) = second.takes_message().await;
+    house.has_kind(two, "turn_started", 1).await;
+    house.submit(one, "phone", "again").await;
+    assert_eq!(house.view(one).await.status, Status::WaitingForSlot);
+    // Only now the last that was held of it is gone.
+    drop(first);
+    second.answers(message, "done").await;
+    assert_eq!(house.agents.ready().await.serves().await, "again");
+    house.has_kind(one, "turn_ended", 2).await;
+    let stopped = house.data_of(one, "agent_stopped").await;
+    assert_eq!((stopped.len(), &stopped[0]["reason"]), (1, &"evicted".into()), "{stopped:?}");
+    house.close().await;
+}
+
+#[actix::test]
 async fn too_much_memory_ends_an_agent_after_its_turn_and_far_too_much_at_once() {
     tokio::time::pause();
     let house = House::open().await;

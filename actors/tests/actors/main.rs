@@ -4,6 +4,7 @@
 
 mod agent_life;
 mod approvals;
+mod clock;
 mod creation;
 mod devices;
 mod framework;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 
 use super::host::Host;
@@ -176,7 +176,7 @@ async fn attend(mut child: Child, config: &ProcessConfig, launch: &Launch, ends:
     let status = match end {
         End::Gone(status) => status,
         End::Asked(Some(status)) => Some(status),
-        End::Asked(None) | End::Late => end_now(&mut child, launch).await,
+        End::Asked(None) | End::Late | End::Mute => end_now(&mut child, launch).await,
     };
     // Whatever the process has left running belongs to nobody now, and may hold its pipes.
     end_tree(None, Owner::Term(launch.session, launch.term), GRACE).await;
@@ -190,6 +190,9 @@ async fn attend(mut child: Child, config: &ProcessConfig, launch: &Launch, ends:
         last_words.hear(format!("\nit was not ready within {seconds} s").as_bytes());
     }
     let was_asked = matches!(end, End::Asked(_));
+    if matches!(end, End::Mute) {
+        last_words.hear(b"\nit closed its output and lived on");
+    }
     exit(status, last_words.text(), *ready.borrow(), was_asked)
 }
 
@@ -202,6 +205,8 @@ enum End {
     Asked(Option<ExitStatus>),
     /// It did not become ready in time and must be ended now.
     Late,
+    /// It has closed its output, so nothing will ever be heard of it, and must be ended now.
+    Mute,
 }
 
 async fn wait(
@@ -211,6 +216,7 @@ async fn wait(
     mut stops: mpsc::Receiver<Stop>,
     close: oneshot::Sender<()>,
 ) -> End {
+    let mut reader = ready.clone();
     let became_ready = async {
         let _ = ready.wait_for(|is_ready| *is_ready).await;
         // A process that closes its output without being ready is not ready either.
@@ -218,7 +224,12 @@ async fn wait(
             std::future::pending::<()>().await;
         }
     };
-    tokio::pin!(became_ready);
+    let fell_silent = async {
+        // The reader holds the other end as long as there is something to read.
+        while reader.changed().await.is_ok() {}
+        sleep(GRACE).await;
+    };
+    tokio::pin!(became_ready, fell_silent);
     let mut deadline = Some(ready_by);
     let mut is_starting = true;
     let mut close = Some(close);
@@ -248,6 +259,8 @@ async fn wait(
                 is_starting = false;
                 deadline = None;
             }
+            // One that was asked to finish may close its output first.
+            () = &mut fell_silent, if close.is_some() => return End::Mute,
             () = until(deadline) => return if is_starting { End::Late } else { End::Asked(None) },
         }
     }
