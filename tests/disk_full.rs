@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::support::device::TestDevice;
+use crate::support::figures::figure;
 use crate::support::server::{Home, TestServer, eventually};
 
 /// Steps that a conversation has at least; fewer would mean that the order did not reach the journal.
@@ -165,7 +166,10 @@ async fn a_disk_full_at_any_step_holds_the_conversation_up_and_changes_nothing_i
         let _ = fs::remove_file(&order);
         steps = step;
     }
-    println!("the disk was full at {steps} steps");
+    figure(
+        "disk full",
+        &format!("{steps} steps, each refused with effect none, and everything went on with space"),
+    );
     assert!(steps >= FEWEST_STEPS, "only {steps} steps");
     fs::remove_file(&order).unwrap();
     assert_eq!(server.get("/health").await["status"], "ok");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::faults::{Chance, Person, marked, rounds, zombies_of};
+use crate::support::figures::figure;
 use crate::support::model::Model;
 use crate::support::server::{Home, TestServer, eventually};
 use crate::support::{is_running, signal, try_signal};
@@ -96,8 +97,8 @@ async fn no_zombies(server: &TestServer) {
 }
 
 /// Three people with their devices, whose server is killed again and again while they talk.
-async fn server_killed_at_random_instants(agent: Agent, name: &str, usual_rounds: usize, within_ms: u64) {
-    let rounds = rounds(usual_rounds);
+async fn server_killed_at_random_instants(agent: Agent, name: &str, within_ms: u64) {
+    let rounds = rounds();
     let mut chance = Chance::new(name);
     let home = agent.home();
     let server = home.serve().await;
@@ -186,9 +187,10 @@ async fn server_killed_at_random_instants(agent: Agent, name: &str, usual_rounds
 
     let figures = Figures::of(&agent, &home, &events, &people);
     let left = marked(&session);
-    println!(
-        "{name}: {rounds} kills, {kills_at_start} more during start; {figures}; {} processes left",
-        left.len()
+    let left_over = left.len();
+    figure(
+        name,
+        &format!("{rounds} kills, {kills_at_start} more during start; {figures}; {left_over} processes left"),
     );
     assert_eq!((figures.changed, figures.lost, figures.doubled), (0, 0, 0));
     assert!(left.is_empty(), "{left:?}");
@@ -273,13 +275,13 @@ impl std::fmt::Display for Figures {
 
 #[tokio::test]
 async fn a_server_killed_at_random_instants_loses_and_doubles_nothing() {
-    server_killed_at_random_instants(Agent::Simulator, "kill -9 of the server (simulator)", 12, 700).await;
+    server_killed_at_random_instants(Agent::Simulator, "kill -9 of the server (simulator)", 700).await;
 }
 
 #[actix_rt::test]
 async fn a_server_of_the_real_cli_killed_at_random_instants_loses_and_doubles_nothing() {
     let agent = Agent::claude().await;
-    server_killed_at_random_instants(agent, "kill -9 of the server (real CLI)", 6, 2_000).await;
+    server_killed_at_random_instants(agent, "kill -9 of the server (real CLI)", 2_000).await;
 }
 
 /// An agent that goes on to the end of its answer while its server stands still and is then killed.
@@ -329,8 +331,8 @@ async fn an_answer_of_the_real_cli_that_nobody_heard_is_there_after_a_restart() 
 }
 
 /// An agent that is killed again and again under a server that lives.
-async fn agent_killed_at_random_instants(agent: Agent, name: &str, usual_rounds: usize, within_ms: u64) {
-    let rounds = rounds(usual_rounds);
+async fn agent_killed_at_random_instants(agent: Agent, name: &str, within_ms: u64) {
+    let rounds = rounds();
     let mut chance = Chance::new(name);
     let home = agent.home();
     let server = home.serve().await;
@@ -364,12 +366,13 @@ async fn agent_killed_at_random_instants(agent: Agent, name: &str, usual_rounds:
     let completed = events.iter().filter(|event| event["data"]["outcome"] == "completed").count();
     server.stop().await;
     let left = marked(&session);
-    println!(
-        "{name}: {kills} kills in {rounds} rounds; {} messages accepted, {} turns ended, {completed} of them completed; \
-         {} processes left",
-        accepted.len(),
-        ended.len(),
-        left.len()
+    let (messages, turns, left_over) = (accepted.len(), ended.len(), left.len());
+    figure(
+        name,
+        &format!(
+            "{kills} kills in {rounds} rounds; {messages} messages accepted, {turns} turns ended, {completed} of them \
+             completed; {left_over} processes left"
+        ),
     );
     assert_eq!(ended, accepted, "each message has one end, in order");
     assert!(left.is_empty(), "{left:?}");
@@ -377,13 +380,13 @@ async fn agent_killed_at_random_instants(agent: Agent, name: &str, usual_rounds:
 
 #[tokio::test]
 async fn an_agent_killed_at_random_instants_loses_no_message() {
-    agent_killed_at_random_instants(Agent::Simulator, "kill -9 of the agent (simulator)", 8, 350).await;
+    agent_killed_at_random_instants(Agent::Simulator, "kill -9 of the agent (simulator)", 350).await;
 }
 
 #[actix_rt::test]
 async fn the_real_cli_killed_at_random_instants_loses_no_message() {
     let agent = Agent::claude().await;
-    agent_killed_at_random_instants(agent, "kill -9 of the agent (real CLI)", 4, 1_200).await;
+    agent_killed_at_random_instants(agent, "kill -9 of the agent (real CLI)", 1_200).await;
 }
 
 /// Starts a tool that leaves the session and the process group of its agent. Returns the agent's process and the tool's.

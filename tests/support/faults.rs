@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::device::TestDevice;
 use super::server::TestServer;
 
-/// How often a fault run strikes: `TANDEM_FAULT_ROUNDS`, or this many times in a normal run of the tests.
-pub(crate) fn rounds(usually: usize) -> usize {
-    std::env::var("TANDEM_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(usually)
+/// How often a fault run strikes: `TANDEM_FAULT_ROUNDS`, or 50 times.
+pub(crate) fn rounds() -> usize {
+    std::env::var("TANDEM_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(50)
 }
 
 /// Chance, repeatable by its seed (SplitMix64).
