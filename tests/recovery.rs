@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::support::faults::{Chance, Person, marked, rounds, zombies_of};
+use crate::support::chance::Chance;
+use crate::support::faults::{Person, marked, rounds, zombies_of};
 use crate::support::figures::figure;
 use crate::support::model::Model;
 use crate::support::server::{Home, TestServer, eventually};
@@ -98,7 +99,7 @@ async fn no_zombies(server: &TestServer) {
 /// Three people with their devices, whose server is killed again and again while they talk.
 async fn server_killed_at_random_instants(agent: Agent, name: &str, within_ms: u64) {
     let rounds = rounds();
-    let mut chance = Chance::new(name);
+    let mut chance = Chance::told(name);
     let home = agent.home();
     let server = home.serve().await;
     let session = server.session(&home).await;
@@ -332,7 +333,7 @@ async fn an_answer_of_the_real_cli_that_nobody_heard_is_there_after_a_restart() 
 /// An agent that is killed again and again under a server that lives.
 async fn agent_killed_at_random_instants(agent: Agent, name: &str, within_ms: u64) {
     let rounds = rounds();
-    let mut chance = Chance::new(name);
+    let mut chance = Chance::told(name);
     let home = agent.home();
     let server = home.serve().await;
     let session = server.session(&home).await;

@@ -11,6 +11,7 @@ use tandem_actors::content::Content;
 use tandem_actors::ids::{Seq, SessionId};
 use tokio::time::timeout;
 
+use crate::support::faults::marked;
 use crate::support::figures::{agents, figure};
 use crate::support::server::{Home, PATIENCE, TestServer, eventually};
 use crate::support::signal;
@@ -189,8 +190,7 @@ async fn the_first_signal_says_goodbye_and_the_second_does_not_wait() {
     signal("INT", pid);
     assert_eq!(server.ended().await, Some(130));
     let took = begun.elapsed();
-    let marker = format!("TANDEM_SESSION={session}:");
-    eventually("no agent is left", async || !is_anybody_marked(&marker)).await;
+    eventually("no agent is left", async || marked(&session).is_empty()).await;
 
     let server = home.serve().await;
     let phone = server.device("phone").await;
@@ -202,10 +202,4 @@ async fn the_first_signal_says_goodbye_and_the_second_does_not_wait() {
         &format!("ended the server {:.2} s after it, in the middle of a turn", took.as_secs_f64()),
     );
     server.kill().await;
-}
-
-fn is_anybody_marked(marker: &str) -> bool {
-    let processes = std::fs::read_dir("/proc").expect("there is /proc").flatten();
-    let mut environments = processes.filter_map(|entry| std::fs::read(entry.path().join("environ")).ok());
-    environments.any(|all| all.split(|byte| *byte == 0).any(|one| one.starts_with(marker.as_bytes())))
 }

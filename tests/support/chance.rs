@@ -16,6 +16,13 @@ impl Chance {
         Self::seeded(given.unwrap_or_else(|| since.as_millis().try_into().unwrap_or(u64::MAX)))
     }
 
+    /// The same, and prints the seed.
+    pub(crate) fn told(name: &str) -> Self {
+        let chance = Self::new();
+        println!("{name}: TANDEM_FAULT_SEED={}", chance.seed);
+        chance
+    }
+
     /// Another sequence for each number, from the same seed.
     pub(crate) fn of(&self, number: u64) -> Self {
         Self::seeded(self.seed.wrapping_mul(31).wrapping_add(number))
@@ -37,5 +44,10 @@ impl Chance {
     /// A duration of up to so many milliseconds.
     pub(crate) fn up_to_millis(&mut self, end: u64) -> Duration {
         Duration::from_millis(self.below(end))
+    }
+
+    /// Lets some time pass, up to so many milliseconds: the instant at which a fault strikes.
+    pub(crate) async fn instant(&mut self, within_ms: u64) {
+        tokio::time::sleep(Duration::from_micros(self.below(within_ms * 1_000))).await;
     }
 }

@@ -1,7 +1,6 @@
-//! What fault runs stand on: chance that can be repeated, processes that are found by their marker, people who come back.
+//! What fault runs stand on: processes that are found by their marker, people who come back.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -11,36 +10,6 @@ use super::server::TestServer;
 /// How often a fault run strikes: `TANDEM_FAULT_ROUNDS`, or 50 times.
 pub(crate) fn rounds() -> usize {
     std::env::var("TANDEM_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(50)
-}
-
-/// Chance, repeatable by its seed (SplitMix64).
-pub(crate) struct Chance(u64);
-
-impl Chance {
-    /// Takes the seed from `TANDEM_FAULT_SEED`, else from the clock, and prints it.
-    pub(crate) fn new(name: &str) -> Self {
-        let given = std::env::var("TANDEM_FAULT_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = given.unwrap_or_else(|| {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            now.expect("it is after 1970").as_millis().try_into().unwrap_or(u64::MAX)
-        });
-        println!("{name}: TANDEM_FAULT_SEED={seed}");
-        Self(seed)
-    }
-
-    /// A number from 0 up to and without `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    /// Lets some time pass, up to so many milliseconds: the instant at which the fault strikes.
-    pub(crate) async fn instant(&mut self, within_ms: u64) {
-        tokio::time::sleep(Duration::from_micros(self.below(within_ms * 1_000))).await;
-    }
 }
 
 /// The processes that live and carry the marker of a session.
