@@ -76,8 +76,10 @@ pub struct Connection {
 struct Running {
     plan: Plan,
     outcome: Outcome,
-    /// The id of the message under way, and when it was sent.
-    under_way: Option<(String, Instant)>,
+    /// The own message that was not answered yet, and when it was sent.
+    unanswered: Option<(String, Instant)>,
+    /// The own message whose turn has not ended yet. Its end may be heard before the answer: they come on two ways.
+    under_way: Option<String>,
     /// When the next message is due, if there is a pause before it.
     next_at: Option<Instant>,
     is_following: bool,
@@ -197,6 +199,7 @@ impl Running {
         Self {
             plan,
             outcome,
+            unanswered: None,
             under_way: None,
             next_at: None,
             is_following: false,
@@ -213,7 +216,11 @@ impl Running {
     }
 
     fn is_over(&self) -> bool {
-        self.turns >= self.plan.turns && self.under_way.is_none() && self.plan.says.is_empty()
+        self.turns >= self.plan.turns && self.is_at_rest() && self.plan.says.is_empty()
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.unanswered.is_none() && self.under_way.is_none()
     }
 
     /// The pause is between half of its length and one and a half, so that devices do not speak in chorus.
@@ -226,6 +233,12 @@ impl Running {
         }
     }
 
+    fn go_on(&mut self) {
+        if self.is_at_rest() {
+            self.say_after_pause();
+        }
+    }
+
     fn say_next(&mut self) {
         self.next_at = None;
         let Some(text) = self.plan.says.pop_front() else { return };
@@ -233,7 +246,8 @@ impl Running {
         let frame = json!({"type": "submit", "sessionId": self.plan.session, "content": text,
                            "messageId": id, "ref": "submit"});
         self.outgoing.extend(wire::text(&frame.to_string()));
-        self.under_way = Some((id, Instant::now()));
+        self.under_way = Some(id.clone());
+        self.unanswered = Some((id, Instant::now()));
     }
 
     fn hear(&mut self, frame: Frame<'_>, now: Instant, micros: i64) -> Result<()> {
@@ -257,9 +271,9 @@ impl Running {
         } else if seen.is_kind("turn_ended") {
             self.turns += 1;
             let id = data_of(payload)?["messageId"].clone();
-            if self.under_way.as_ref().is_some_and(|(own, _)| id == own.as_str()) {
+            if self.under_way.as_ref().is_some_and(|own| id == own.as_str()) {
                 self.under_way = None;
-                self.say_after_pause();
+                self.go_on();
             }
         }
         Ok(())
@@ -269,9 +283,10 @@ impl Running {
         let frame: Value = serde_json::from_slice(payload).context("a frame that is no JSON")?;
         match frame["type"].as_str() {
             Some("accepted") => {
-                let (id, sent) = self.under_way.as_ref().context("an answer that nobody asked for")?;
+                let (id, sent) = self.unanswered.take().context("an answer that nobody asked for")?;
                 let seq = frame["seq"].as_u64().unwrap_or_default();
-                self.outcome.accepted.push((id.clone(), seq, now - *sent));
+                self.outcome.accepted.push((id, seq, now - sent));
+                self.go_on();
                 Ok(())
             }
             Some("subscribed") => {
