@@ -42,6 +42,8 @@ pub struct Config {
     pub agent: AgentConfig,
     /// The life of a conversation.
     pub session: SessionConfig,
+    /// What the agent asks people.
+    pub approvals: ApprovalsConfig,
     /// Locks between conversations.
     pub locks: LocksConfig,
     /// How it ends.
@@ -114,6 +116,14 @@ pub struct SessionConfig {
     pub warning_hours: u64,
     /// How long an equal message without an id counts as sent twice; 0 is off.
     pub dedup_window_seconds: u64,
+}
+
+/// `[approvals]`: what the agent asks people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApprovalsConfig {
+    /// How long a question waits for an answer before it is denied; 0 waits for ever.
+    pub deny_after_minutes: u64,
 }
 
 /// `[locks]`: locks between conversations.

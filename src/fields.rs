@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tandem_actors::clock::Stamp;
 use tandem_actors::content::Content;
 use tandem_actors::nesting::{MAX_NESTING, is_too_deep};
 use tandem_actors::refusal::{Code, Refusal};
@@ -125,6 +126,22 @@ impl Fields {
         }
         let updated_input = self.raw("updatedInput").map(|input| input.to_owned().into());
         Ok(Verdict::Allow { updated_input, for_session })
+    }
+
+    /// A patch of the shared state: `patch` {key: value or null}, `at`.
+    ///
+    /// # Errors
+    /// `bad_request` that names the field.
+    pub(crate) fn shared_patch(&self) -> Result<(BTreeMap<String, Value>, Option<Stamp>), Refusal> {
+        let patch: BTreeMap<String, Value> = self.required("patch")?;
+        if patch.values().any(is_too_deep) {
+            let message = format!("A value is nested deeper than {MAX_NESTING} levels.");
+            return Err(Refusal::bad_field("patch", message));
+        }
+        let at: Option<String> = self.optional("at")?;
+        let at = at.map(|text| Stamp::parse(&text)).transpose();
+        let at = at.map_err(|bad| Refusal::bad_field("at", format!("The field at is wrong: {bad}.")))?;
+        Ok((patch, at))
     }
 
     /// How a device introduces itself: `deviceId`, `deviceName`, `kind`.

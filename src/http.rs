@@ -16,6 +16,7 @@ mod params;
 mod queue;
 mod recap;
 mod sessions;
+mod shared_state;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{delete, get, patch, post, put};
@@ -30,6 +31,9 @@ use body::MaxBody;
 /// What carries content may carry attachments: 10 MiB are 13.4 MiB in base64, and the rest is for the words. A tool's
 /// input may be a whole file.
 const MAX_CONTENT_BYTES: usize = 14 * 1024 * 1024;
+
+/// A patch may replace everything that is shared, and names the keys beside it.
+const MAX_SHARED_BODY_BYTES: usize = 512 * 1024;
 
 /// Adds all routes to an app that has a [`crate::service::Service`] in its data.
 pub(crate) fn routes(app: &mut web::ServiceConfig) {
@@ -73,6 +77,12 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
             at("/sessions/{session}/approvals/{request}")
                 .app_data(MaxBody(MAX_CONTENT_BYTES))
                 .route(post().to(approvals::answer)),
+        )
+        .service(
+            at("/sessions/{session}/state")
+                .app_data(MaxBody(MAX_SHARED_BODY_BYTES))
+                .route(get().to(shared_state::look))
+                .route(patch().to(shared_state::change)),
         )
         .service(at("/sessions/{session}/devices").route(get().to(devices::of_session)))
         .service(

@@ -1,4 +1,7 @@
-//! The wall clock as something that is handed in, so that tests can set it.
+//! The wall clock as something that is handed in, so that tests can set it; and the hybrid one, which orders what devices
+//! write that cannot see each other.
+
+mod hybrid;
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +10,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+pub use hybrid::{BadStamp, HybridClock, Stamp};
 
 /// A moment of the wall clock in whole milliseconds; on the wire RFC 3339 in UTC, with milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

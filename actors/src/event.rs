@@ -3,13 +3,14 @@
 
 mod record;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::clock::Timestamp;
+use crate::clock::{Stamp, Timestamp};
 use crate::content::Content;
 use crate::ids::{DeviceId, MessageId, RequestId, Seq, SessionId, UserId};
 
@@ -54,6 +55,25 @@ pub enum Event {
     },
     /// A device belongs to it no more.
     DeviceUnlinked { device_id: DeviceId, reason: String },
+    /// Another device leads from here on, or none. Advisory: no order depends on it.
+    PrimaryChanged {
+        device_id: Option<DeviceId>,
+        reason: PrimaryReason,
+        /// Who handed over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<By>,
+    },
+    /// Shared keys have other values now: `patch` holds those that won, null for a deleted one.
+    StateChanged {
+        patch: BTreeMap<String, Value>,
+        at: Stamp,
+        by: By,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        conflicts: Vec<Conflict>,
+        /// The writer's own stamp, where it was too far ahead to count.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claimed: Option<Stamp>,
+    },
     /// A message of a person is in the queue and will not be lost.
     MessageAccepted {
         message_id: MessageId,
@@ -160,6 +180,38 @@ pub struct By {
     pub device_id: DeviceId,
     /// The person.
     pub user_id: UserId,
+}
+
+/// Two devices wrote the same key without knowing of each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conflict {
+    /// Which key.
+    pub key: String,
+    /// What it holds now; null when it is deleted.
+    pub kept: Value,
+    /// What it does not hold, so that a person may bring it back.
+    pub dropped: Value,
+}
+
+/// Why another device leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrimaryReason {
+    /// It was the first one there.
+    First,
+    /// A person wanted it.
+    Handoff,
+    /// The one before is not there any more.
+    Offline,
+}
+
+impl By {
+    /// The server itself.
+    #[must_use]
+    pub fn server() -> Self {
+        Self { device_id: DeviceId::server(), user_id: UserId::owner() }
+    }
 }
 
 /// Whether a message waits for its turn or goes first and ends the running one.

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::agent::gauge::Gauge;
 use crate::clock::Clock;
 use crate::event::By;
-use crate::ids::{Seq, SessionId, UserId};
+use crate::ids::{Seq, SessionId};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
@@ -87,7 +87,7 @@ impl Hub {
     pub async fn look(&self, session: SessionId, by: By) -> Result<Arc<View>, Refusal> {
         match self.ask(session, by, Command::Look).await? {
             Answer::View(view) => Ok(view),
-            Answer::Accepted { .. } | Answer::Done | Answer::Extended { .. } => {
+            Answer::Accepted { .. } | Answer::Done | Answer::StateSet { .. } | Answer::Extended { .. } => {
                 Err(Refusal::session_restarted())
             }
         }
@@ -99,10 +99,8 @@ impl Hub {
         let hub = self.clone();
         actix_rt::spawn(async move {
             let (sessions, _) = hub.board.all();
-            let Ok(device_id) = "tandem".parse() else { return };
-            let by = By { device_id, user_id: UserId::owner() };
             for summary in sessions.iter().filter(|summary| summary.status.is_unfinished()) {
-                if let Err(refusal) = hub.look(summary.session_id, by.clone()).await {
+                if let Err(refusal) = hub.look(summary.session_id, By::server()).await {
                     tracing::error!(session = %summary.session_id, %refusal, "an unfinished session cannot be taken up yet");
                 }
             }

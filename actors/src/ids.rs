@@ -166,6 +166,14 @@ impl FromStr for DeviceId {
     }
 }
 
+impl DeviceId {
+    /// What stands where the server itself did something.
+    #[must_use]
+    pub fn server() -> Self {
+        Self("tandem".into())
+    }
+}
+
 impl FromStr for UserId {
     type Err = std::convert::Infallible;
 

@@ -6,7 +6,7 @@
 //!                   └── what comes in meanwhile waits ──┘   the next append takes all of it
 //! ```
 //! Handlers only put into the inbox. Everything that is decided is in plain modules: `decide` (commands),
-//! `react` (the agent), `salvage` (what a crash has left), `state` and `ledger` (the fold), `live` (what passes), `core` (a batch of it all).
+//! `react` (the agent), `salvage` (what a crash has left), `state`, `shared_state` and `ledger` (the fold), `live` (what passes), `core` (a batch of it all).
 
 mod actor;
 mod approvals;
@@ -21,8 +21,10 @@ mod lifetime;
 mod live;
 mod load;
 mod messages;
+mod primary;
 mod react;
 mod salvage;
+mod shared_state;
 mod state;
 mod submit;
 mod view;
@@ -35,6 +37,7 @@ pub use ledger::Ledger;
 pub use messages::{
     Answer, Ask, Command, DeviceCard, Hibernate, Measured, Reply, Rest, Retire, Submit, Verdict,
 };
+pub use shared_state::{MAX_KEY_CHARS, MAX_SHARED_BYTES, MAX_VALUE_BYTES, SharedValue};
 pub use state::State;
 pub use submit::MAX_QUEUED;
 pub use view::{AgentState, AgentView, DeviceView, QueuedView, Status, Summary, TurnView, View};

@@ -137,6 +137,7 @@ fn policy(config: &Config) -> Policy {
         hang_after: Duration::from_secs(config.agent.hang_seconds),
         idle_after: Duration::from_secs(config.agent.idle_minutes.saturating_mul(60)),
         max_memory_bytes: config.agent.max_memory_mb << 20,
+        deny_after: seconds(config.approvals.deny_after_minutes.saturating_mul(60)),
     }
 }
 

@@ -210,6 +210,13 @@ pub const KEYS: &[Key] = &[
         "Seconds in which an equal message without an id counts as sent twice; 0 is off",
     ),
     key(
+        "approvals.denyAfterMinutes",
+        Some("TANDEM_DENY_AFTER_MINUTES"),
+        from(0, 43_200),
+        Number(0),
+        "Minutes after which a question of the agent that nobody answered is denied; 0 waits for ever",
+    ),
+    key(
         "locks.ttlSeconds",
         Some("LOCK_DEFAULT_TTL"),
         from(1, 86_400),

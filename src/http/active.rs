@@ -75,7 +75,7 @@ pub(super) async fn keep_alive(
     let command = if wants_recap { Command::Recap } else { Command::KeepAlive };
     let expires_at = match service.hub.ask(session, by, command).await? {
         Answer::Extended { expires_at } => Some(expires_at),
-        Answer::Accepted { .. } | Answer::Done | Answer::View(_) => None,
+        Answer::Accepted { .. } | Answer::Done | Answer::StateSet { .. } | Answer::View(_) => None,
     };
     let mut answer = json!({
         "success": true,

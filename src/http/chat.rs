@@ -85,7 +85,9 @@ async fn submit_to(
         Answer::Accepted { message_id, seq, duplicate } => {
             Ok(Accepted { session, message_id, seq, duplicate })
         }
-        Answer::Done | Answer::Extended { .. } | Answer::View(_) => Err(Refusal::session_restarted()),
+        Answer::Done | Answer::StateSet { .. } | Answer::Extended { .. } | Answer::View(_) => {
+            Err(Refusal::session_restarted())
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Pressure, Registry};
 use crate::agent::gauge::Load;
 use crate::clock::Timestamp;
 use crate::event::By;
-use crate::ids::{SessionId, UserId};
+use crate::ids::SessionId;
 use crate::session::{Ask, Command, Measured, Rest, Status, Summary};
 
 /// How often everything is looked at.
@@ -60,11 +60,9 @@ impl Registry {
         let (sessions, _) = self.around.board.all();
         for summary in sessions.iter().filter(|summary| is_due(summary, now, warn_before)) {
             let Ok(handle) = self.find(summary.session_id, context) else { continue };
-            let Ok(device_id) = "tandem".parse() else { continue };
-            let by = By { device_id, user_id: UserId::owner() };
             // Nobody waits for the outcome: what became of it is in the journal, and the next round looks again.
             let (reply, _) = oneshot::channel();
-            drop(actix_rt::spawn(handle.addr.send(Ask { by, command: Command::Tend, reply })));
+            drop(actix_rt::spawn(handle.addr.send(Ask { by: By::server(), command: Command::Tend, reply })));
         }
     }
 

@@ -17,13 +17,13 @@ use super::core::{Batch, Core, Mark, Staged};
 use super::decide::Policy;
 use super::fact::Fact;
 use super::holdback::HoldBack;
-use super::messages::{Answer, Ask, Heard, Reply};
+use super::messages::{Answer, Ask, Command, Heard, Reply};
 use super::salvage::Remains;
 use super::submit::out_of_order;
 use crate::agent::Launcher;
 use crate::clock::{Clock, Timestamp};
 use crate::down::DownGuard;
-use crate::event::{Event, StopReason};
+use crate::event::{By, Event, StopReason};
 use crate::ids::SessionId;
 use crate::journal::{Append, Journal, JournalError};
 use crate::metrics::Metrics;
@@ -90,6 +90,7 @@ pub struct Session {
     in_flight: Option<Flight>,
     held: HoldBack<Ask>,
     hold_timer: Option<SpawnHandle>,
+    approval_timer: Option<SpawnHandle>,
     retry_timer: Option<SpawnHandle>,
     agency: Agency,
     last_delta: Option<Instant>,
@@ -134,6 +135,7 @@ impl Session {
             in_flight: None,
             held: HoldBack::new(),
             hold_timer: None,
+            approval_timer: None,
             retry_timer: None,
             agency: Agency::default(),
             last_delta: None,
@@ -338,7 +340,15 @@ impl Session {
         }
         self.tend_agent(context);
         self.tell_growth(context);
+        self.watch_approvals(context);
         self.leave_if_done(context);
+    }
+
+    /// Takes in a command of the session's own, behind what waits. Nobody is told its outcome: it stands in the journal.
+    fn command_itself(&mut self, command: Command, context: &mut Context<Self>) {
+        let (reply, _) = oneshot::channel();
+        self.inbox.push_back(Input::Ask(Ask { by: By::server(), command, reply }));
+        self.pump(context);
     }
 
     /// Counts and logs something that is durable now.

@@ -119,6 +119,7 @@ impl Core {
                     Told::Accepted { message_id, seq, duplicate } => {
                         Answer::Accepted { message_id, seq, duplicate }
                     }
+                    Told::StateSet { seq, at } => Answer::StateSet { seq, at },
                     Told::Extended { expires_at } => Answer::Extended { expires_at },
                     Told::View => Answer::View(Arc::new(self.view(room))),
                 }))
@@ -242,8 +243,8 @@ impl Core {
             }),
             approvals: state.approvals.iter().map(|pending| pending.approval.clone()).collect(),
             devices: devices.collect(),
-            primary_device_id: None,
-            shared: std::collections::BTreeMap::new(),
+            primary_device_id: state.primary.as_ref().map(|primary| primary.device.clone()),
+            shared: state.shared.view(),
             created_at: state.created_at,
             last_activity_at: state.last_activity_at,
             expires_at: state.expires_at(self.policy.timeout),

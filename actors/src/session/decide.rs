@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::approvals::decide_approve;
+use super::approvals::{decide_approve, deny_overdue};
 use super::ledger::Ledger;
 use super::lifetime::{due, revive};
+use super::live::Interruption;
 use super::messages::{Command, DeviceCard};
+use super::primary::{decide_handoff, decide_succeed, first, without};
+use super::shared_state::decide_state;
 use super::state::{State, Turn};
 use super::submit::{decide_submit, known_message};
 use crate::agent::Decision as Permission;
-use crate::clock::Timestamp;
+use crate::clock::{Stamp, Timestamp};
 use crate::event::{By, Event, Outcome, StopReason};
 use crate::ids::{DeviceId, MessageId, RequestId, Seq};
 use crate::refusal::{Code, Refusal};
@@ -38,6 +41,8 @@ pub struct Policy {
     pub idle_after: Duration,
     /// What an agent and everything that it started may take, in bytes.
     pub max_memory_bytes: u64,
+    /// How long a question of the agent waits for a person before it is denied; zero for ever.
+    pub deny_after: TimeDelta,
 }
 
 impl Default for Policy {
@@ -50,6 +55,7 @@ impl Default for Policy {
             hang_after: Duration::from_secs(600),
             idle_after: Duration::from_secs(30 * 60),
             max_memory_bytes: 500 << 20,
+            deny_after: TimeDelta::zero(),
         }
     }
 }
@@ -82,6 +88,7 @@ pub enum Decision {
 pub enum Told {
     Accepted { message_id: MessageId, seq: Seq, duplicate: bool },
     Done,
+    StateSet { seq: Seq, at: Stamp },
     Extended { expires_at: Timestamp },
     View,
 }
@@ -93,8 +100,8 @@ pub enum Effect {
     ///
     /// It names the turn's message, because another turn may run when the effect is carried out.
     Interrupt {
-        /// Who wants it.
-        by: By,
+        /// Who wants it, and why.
+        interruption: Interruption,
         /// Whose turn.
         message: MessageId,
     },
@@ -147,6 +154,9 @@ pub fn decide(
         Command::Move { message, before } => decide_move(state, ledger, by, *message, *before),
         Command::Interrupt { cancel_queued } => decide_interrupt(state, by, *cancel_queued, now),
         Command::Approve { request, verdict } => decide_approve(state, ledger, by, request, verdict, now),
+        Command::SetState { patch, at } => decide_state(state, by, patch, *at, now),
+        Command::Handoff { to } => decide_handoff(state, by, to, now),
+        Command::Succeed { from, to } => decide_succeed(state, from.as_ref(), to),
         Command::Change { title, model, permission_mode } => decide_change(title, model, permission_mode),
         Command::Link(card) => done(link(state, card)),
         Command::Unlink { device } => decide_unlink(state, device),
@@ -155,7 +165,7 @@ pub fn decide(
         Command::Tend => decide_tend(state, now, policy),
         Command::Close => decide_close(state, by, now),
         Command::Attach { device, .. } => {
-            let events = if state.is_closed { Vec::new() } else { link(state, device) };
+            let events = if state.is_closed { Vec::new() } else { come(state, device) };
             Decision::Do { events, effects: Vec::new(), answer: Told::View }
         }
         Command::Look => Decision::Do { events: Vec::new(), effects: Vec::new(), answer: Told::View },
@@ -223,7 +233,10 @@ fn decide_interrupt(state: &State, by: &By, cancel_queued: bool, now: Timestamp)
     let is_attended = unattended.is_none();
     events.extend(unattended);
     let running = state.turn.iter().filter(|_| is_attended);
-    let interrupt = |turn: &Turn| Effect::Interrupt { by: by.clone(), message: turn.message.message };
+    let interrupt = |turn: &Turn| Effect::Interrupt {
+        interruption: Interruption::of_person(by),
+        message: turn.message.message,
+    };
     Decision::Do { events, effects: running.map(interrupt).collect(), answer: Told::Done }
 }
 
@@ -310,11 +323,20 @@ fn link(state: &State, card: &DeviceCard) -> Vec<Event> {
     }]
 }
 
+/// Links a device that is there; the first one leads.
+fn come(state: &State, card: &DeviceCard) -> Vec<Event> {
+    let mut events = link(state, card);
+    events.extend(first(state, &card.device_id));
+    events
+}
+
 fn decide_unlink(state: &State, device: &DeviceId) -> Decision {
     if !state.devices.contains_key(device) {
         return refuse(Code::DeviceNotFound, "This device is not linked to this session.");
     }
-    done(vec![Event::DeviceUnlinked { device_id: device.clone(), reason: "unlinked".to_owned() }])
+    let mut events = vec![Event::DeviceUnlinked { device_id: device.clone(), reason: "unlinked".to_owned() }];
+    events.extend(without(state, device));
+    done(events)
 }
 
 fn decide_keep_alive(state: &State, now: Timestamp, policy: &Policy) -> Decision {
@@ -341,14 +363,12 @@ fn decide_recap(state: &State, now: Timestamp, policy: &Policy) -> Decision {
 }
 
 fn decide_tend(state: &State, now: Timestamp, policy: &Policy) -> Decision {
+    let (mut events, mut effects) = deny_overdue(state, now, policy);
     let due = due(state, now, policy);
     let expires = matches!(due, Some(Event::SessionExpired { .. }));
-    let stop = expires.then_some(Effect::StopAgent(StopReason::Expired));
-    Decision::Do {
-        events: due.into_iter().collect(),
-        effects: stop.into_iter().collect(),
-        answer: Told::Done,
-    }
+    effects.extend(expires.then_some(Effect::StopAgent(StopReason::Expired)));
+    events.extend(due);
+    Decision::Do { events, effects, answer: Told::Done }
 }
 
 fn decide_close(state: &State, by: &By, now: Timestamp) -> Decision {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::event::{Event, Record};
+use crate::event::{By, Event, Record, Resolution};
 use crate::ids::{DeviceId, MessageId, RequestId, Seq};
 
 /// Every accepted message and every resolved approval. Grows with the conversation, about 150 bytes a message.
@@ -13,7 +13,7 @@ use crate::ids::{DeviceId, MessageId, RequestId, Seq};
 pub struct Ledger {
     accepted: HashMap<MessageId, Accepted>,
     numbered: HashMap<DeviceId, Numbered>,
-    resolved: HashMap<RequestId, Seq>,
+    resolved: HashMap<RequestId, Resolved>,
 }
 
 /// A message that was accepted once.
@@ -23,6 +23,17 @@ pub struct Accepted {
     pub seq: Seq,
     /// SHA-256 of what it said at first.
     pub digest: [u8; 32],
+}
+
+/// A question that was settled once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Where its `approval_resolved` stands.
+    pub seq: Seq,
+    /// How.
+    pub decision: Resolution,
+    /// By whom; none when no person did.
+    pub by: Option<By>,
 }
 
 /// The messages of one device that it numbered itself; the first has number 1.
@@ -46,8 +57,9 @@ impl Ledger {
                         .push((*message_id, record.seq));
                 }
             }
-            Event::ApprovalResolved { request_id, .. } => {
-                self.resolved.insert(request_id.clone(), record.seq);
+            Event::ApprovalResolved { request_id, decision, by, .. } => {
+                let resolved = Resolved { seq: record.seq, decision: *decision, by: by.clone() };
+                self.resolved.insert(request_id.clone(), resolved);
             }
             _ => {}
         }
@@ -56,7 +68,7 @@ impl Ledger {
     /// Forgets what came behind `head`.
     pub fn forget_after(&mut self, head: Seq) {
         self.accepted.retain(|_, accepted| accepted.seq <= head);
-        self.resolved.retain(|_, seq| *seq <= head);
+        self.resolved.retain(|_, resolved| resolved.seq <= head);
         for numbered in self.numbered.values_mut() {
             numbered.messages.retain(|(_, seq)| *seq <= head);
         }
@@ -81,9 +93,9 @@ impl Ledger {
         self.numbered.get(device)?.messages.get(place).map(|(message, _)| *message)
     }
 
-    /// Whether an approval was answered or withdrawn before.
+    /// What became of an approval that does not wait any more.
     #[must_use]
-    pub fn is_resolved(&self, request: &RequestId) -> bool {
-        self.resolved.contains_key(request)
+    pub fn resolved(&self, request: &RequestId) -> Option<&Resolved> {
+        self.resolved.get(request)
     }
 }

@@ -20,8 +20,8 @@ pub struct Live {
     pub pid: Option<u32>,
     /// Its version.
     pub version: Option<String>,
-    /// Who interrupted the running turn.
-    pub interrupted_by: Option<By>,
+    /// The running turn was interrupted.
+    pub interruption: Option<Interruption>,
     /// The interrupt came before the agent had taken the message up, and is sent when it has.
     pub interrupt_when_started: bool,
     /// Why the agent is being ended, if by us.
@@ -56,6 +56,15 @@ pub struct Live {
     pub conversation_next: Option<Conversation>,
 }
 
+/// Why a turn is ended before its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interruption {
+    /// Who did it; none when the server did.
+    pub by: Option<By>,
+    /// What people are told beside that it was interrupted.
+    pub reason: Option<String>,
+}
+
 /// Where an agent stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Phase {
@@ -81,6 +90,14 @@ pub struct Answering {
     pub index: u64,
     /// How much of `text` devices were told, in bytes.
     pub told: usize,
+}
+
+impl Interruption {
+    /// A person wants it.
+    #[must_use]
+    pub fn of_person(by: &By) -> Self {
+        Self { by: Some(by.clone()), reason: None }
+    }
 }
 
 impl Live {
@@ -112,7 +129,7 @@ impl Live {
     /// Begins a turn.
     pub fn begin_turn(&mut self) {
         self.answer = Answering::default();
-        self.interrupted_by = None;
+        self.interruption = None;
         self.interrupt_when_started = false;
         self.written = None;
         self.ladder = None;
@@ -127,9 +144,9 @@ impl Live {
 
     /// Begins a turn again with another agent: an interrupt that came in between still counts.
     pub fn begin_turn_again(&mut self) {
-        let (by, is_due) = (self.interrupted_by.take(), self.interrupt_when_started);
+        let (interruption, is_due) = (self.interruption.take(), self.interrupt_when_started);
         self.begin_turn();
-        self.interrupted_by = by;
+        self.interruption = interruption;
         self.interrupt_when_started = is_due;
     }
 
@@ -148,7 +165,7 @@ impl Live {
             failures: self.failures,
             parked: self.parked.take(),
             wants_recap: self.wants_recap,
-            interrupted_by: self.interrupted_by.take(),
+            interruption: self.interruption.take(),
             interrupt_when_started: self.interrupt_when_started,
             ..Self::default()
         };

@@ -1,13 +1,15 @@
 //! What a session is told, and what it answers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::Message;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use crate::agent::AgentOutput;
-use crate::clock::Timestamp;
+use crate::clock::{Stamp, Timestamp};
 use crate::content::Content;
 use crate::event::{By, SubmitMode};
 use crate::ids::{ConnectionId, DeviceId, MessageId, RequestId, Seq};
@@ -81,6 +83,25 @@ pub enum Command {
         request: RequestId,
         /// The answer.
         verdict: Verdict,
+    },
+    /// Write keys of the shared state.
+    SetState {
+        /// What they hold from now on; null deletes.
+        patch: BTreeMap<String, Value>,
+        /// When it was written, by the writer's clock; the server's when there is none.
+        at: Option<Stamp>,
+    },
+    /// Let another device lead, and give it what the one before was about to say.
+    Handoff {
+        /// Which.
+        to: DeviceId,
+    },
+    /// Somebody who is there takes over from a device that is not. From the session itself.
+    Succeed {
+        /// Who led when that was found out.
+        from: Option<DeviceId>,
+        /// Who leads from now on.
+        to: DeviceId,
     },
     /// Change what is said of the session. `None` leaves as it is.
     Change {
@@ -172,6 +193,13 @@ pub enum Answer {
     },
     /// Done.
     Done,
+    /// The patch was taken, whichever of its keys has won.
+    StateSet {
+        /// Where its `state_changed` stands; the head, when it changed nothing.
+        seq: Seq,
+        /// When it counts as written.
+        at: Stamp,
+    },
     /// Alive until then.
     Extended {
         /// When it expires.

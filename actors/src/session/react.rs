@@ -177,23 +177,25 @@ fn turn_over(state: &State, live: &mut Live, result: &TurnResult, now: Timestamp
     for pending in &state.approvals {
         events.push(resolve(&pending.approval, pending.asked_at, Resolution::Withdrawn, now));
     }
-    let is_interrupted = result.is_interrupted || (result.is_error && live.interrupted_by.is_some());
+    let is_interrupted = result.is_interrupted || (result.is_error && live.interruption.is_some());
     let outcome = match (is_interrupted, result.is_error) {
         (true, _) => Outcome::Interrupted,
         (false, true) => Outcome::Failed,
         (false, false) => Outcome::Completed,
     };
     let is_failed = outcome == Outcome::Failed;
+    let interruption = live.interruption.take().filter(|_| outcome == Outcome::Interrupted);
+    let reason = interruption.as_ref().and_then(|interruption| interruption.reason.clone());
     events.push(Event::TurnEnded {
         message_id: turn.message.message,
         turn: turn.number,
         outcome,
         text: result.text.clone().filter(|_| !is_failed),
-        error: result.text.clone().filter(|_| is_failed),
+        error: result.text.clone().filter(|_| is_failed).or(reason),
         duration_ms: now.millis_since(turn.started_at.unwrap_or(turn.dispatched_at)),
         usage: result.usage.clone(),
         cost_usd,
-        by: live.interrupted_by.take().filter(|_| outcome == Outcome::Interrupted),
+        by: interruption.and_then(|interruption| interruption.by),
     });
     if let Some(advice) = fatal_result(result) {
         live.parked = Some(advice.to_owned());
@@ -235,7 +237,7 @@ fn gone(state: &State, live: &mut Live, exit: &Exit, now: Timestamp) -> Vec<Even
     let was_asked = before.stopping.is_some();
     let detail = if reason == StopReason::Crashed && !was_asked { count_failure(live, exit) } else { None };
     // A message that it had not taken up is given to the next one, unless we ended this one over it.
-    let is_by_us = state.has_agent && (before.why_it_ends().is_some() || before.interrupted_by.is_some());
+    let is_by_us = state.has_agent && (before.why_it_ends().is_some() || before.interruption.is_some());
     let is_over = |turn: &Turn| {
         let was_written = before.written == Some(turn.message.message);
         turn.started_at.is_some() || (is_by_us && was_written) || state.is_closed
@@ -280,7 +282,7 @@ fn count_failure(live: &mut Live, exit: &Exit) -> Option<String> {
 /// The end of a turn whose agent is gone.
 fn cut_off(turn: &Turn, before: &Live, exit: &Exit, now: Timestamp) -> Event {
     let (outcome, error) = match before.why_it_ends() {
-        _ if before.interrupted_by.is_some() => {
+        _ if before.interruption.is_some() => {
             (Outcome::Interrupted, "The agent did not obey and was ended.".to_owned())
         }
         Some(StopReason::Closed) => (Outcome::Interrupted, "The session was closed.".to_owned()),
@@ -298,7 +300,7 @@ fn cut_off(turn: &Turn, before: &Live, exit: &Exit, now: Timestamp) -> Event {
     };
     let mut event = ended(turn, outcome, now, Some(error));
     if let (Event::TurnEnded { by, .. }, Outcome::Interrupted) = (&mut event, outcome) {
-        by.clone_from(&before.interrupted_by);
+        *by = before.interruption.as_ref().and_then(|interruption| interruption.by.clone());
     }
     event
 }

@@ -8,11 +8,15 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::ledger::Ledger;
+use super::primary::Primary;
+use super::shared_state::{Change, SharedState};
 use super::view::Status;
 use crate::agent::Init;
 use crate::clock::Timestamp;
 use crate::content::Content;
-use crate::event::{Approval, ChainHash, Event, MadeUp, Outcome, Record, SubmitMode};
+use crate::event::{
+    Approval, By, ChainHash, Event, MadeUp, Outcome, PrimaryReason, Record, Resolution, SubmitMode,
+};
 use crate::ids::{DeviceId, MessageId, Seq, SessionId, UserId};
 
 /// Everything durable about a session, and nothing else. Cheap to clone: what grows for ever is in the [`Ledger`].
@@ -40,6 +44,10 @@ pub struct State {
     pub is_expired: bool,
     /// The linked devices.
     pub devices: BTreeMap<DeviceId, Linked>,
+    /// The device that leads, once one was there.
+    pub primary: Option<Primary>,
+    /// What devices share beside the conversation. Behind a pointer, so that setting a state aside stays cheap.
+    pub shared: Arc<SharedState>,
     /// Messages that wait, the next one first.
     pub queue: VecDeque<Queued>,
     /// The turn that was dispatched and has not ended.
@@ -122,6 +130,8 @@ pub struct Turn {
     pub started_at: Option<Timestamp>,
     /// What it is, when no person asked for it.
     pub made_up: Option<MadeUp>,
+    /// How many of the agent's questions in it were denied.
+    pub denials: u32,
 }
 
 /// An approval that nobody has answered.
@@ -150,6 +160,8 @@ impl State {
             is_warned: false,
             is_expired: false,
             devices: BTreeMap::new(),
+            primary: None,
+            shared: Arc::default(),
             queue: VecDeque::new(),
             turn: None,
             approvals: Vec::new(),
@@ -205,6 +217,16 @@ impl State {
             Event::DeviceUnlinked { device_id, .. } => {
                 self.devices.remove(device_id);
             }
+            Event::PrimaryChanged { device_id, reason, .. } => {
+                let is_handed = *reason == PrimaryReason::Handoff;
+                let lead = |device| Primary { device, since: record.at, is_handed };
+                self.primary = device_id.clone().map(lead);
+            }
+            Event::StateChanged { patch, at, by, claimed, conflicts: _ } => {
+                let (seq, accepted_at) = (record.seq, record.at);
+                let change = Change { patch, at: *at, claimed: *claimed, by, seq, accepted_at };
+                Arc::make_mut(&mut self.shared).apply(&change);
+            }
             Event::MessageAccepted { message_id, device_id, user_id, content, mode, device_seq: _ } => {
                 self.messages += 1;
                 let queued = Queued {
@@ -249,7 +271,10 @@ impl State {
             Event::ApprovalRequested(approval) => {
                 self.approvals.push(Pending { approval: approval.clone(), asked_at: record.at });
             }
-            Event::ApprovalResolved { request_id, .. } => {
+            Event::ApprovalResolved { request_id, decision, .. } => {
+                if let Some(turn) = self.turn.as_mut().filter(|_| *decision == Resolution::Deny) {
+                    turn.denials += 1;
+                }
                 self.approvals.retain(|pending| pending.approval.request_id != *request_id);
             }
             Event::TurnEnded { message_id, cost_usd, usage, .. } => {
@@ -336,11 +361,12 @@ impl State {
         if self.turn_of(message).is_some() {
             return;
         }
-        let (Ok(content), Ok(device)) = (Content::text(made_up.command()), "tandem".parse()) else { return };
+        let Ok(content) = Content::text(made_up.command()) else { return };
+        let By { device_id: device, user_id: user } = By::server();
         self.queue.push_front(Queued {
             message,
             device,
-            user: UserId::owner(),
+            user,
             content,
             mode: SubmitMode::Queue,
             accepted_at: at,
@@ -362,8 +388,15 @@ impl State {
         };
         self.turns = number;
         let made_up = self.next_made_up.take();
-        self.turn =
-            Some(Turn { message: queued, number, attempt, dispatched_at: at, started_at: None, made_up });
+        self.turn = Some(Turn {
+            message: queued,
+            number,
+            attempt,
+            dispatched_at: at,
+            started_at: None,
+            made_up,
+            denials: 0,
+        });
     }
 
     /// Remembers how the agent described itself.
@@ -396,6 +429,7 @@ fn is_activity(event: &Event, is_made_up: bool) -> bool {
         }
         Event::SessionCreated { .. }
         | Event::SessionChanged { .. }
+        | Event::StateChanged { .. }
         | Event::MessageAccepted { .. }
         | Event::MessageEdited { .. }
         | Event::MessageCancelled { .. }
@@ -407,6 +441,7 @@ fn is_activity(event: &Event, is_made_up: bool) -> bool {
         Event::TurnEnded { outcome, .. } => *outcome != Outcome::Lost,
         Event::DeviceLinked { .. }
         | Event::DeviceUnlinked { .. }
+        | Event::PrimaryChanged { .. }
         | Event::TurnDispatched { .. }
         | Event::ApprovalResolved { by: None, .. }
         | Event::AgentStarted { .. }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::decide::{Decision, Effect, Policy, Told};
 use super::ledger::Ledger;
 use super::lifetime::revive;
+use super::live::Interruption;
 use super::messages::Submit;
 use super::state::{State, Turn};
 use crate::clock::Timestamp;
@@ -55,7 +56,10 @@ pub(super) fn decide_submit(
         device_seq: submit.device_seq,
     };
     let interrupted = state.turn.iter().filter(|_| submit.mode == SubmitMode::Now);
-    let interrupt = |turn: &Turn| Effect::Interrupt { by: by.clone(), message: turn.message.message };
+    let interrupt = |turn: &Turn| Effect::Interrupt {
+        interruption: Interruption::of_person(by),
+        message: turn.message.message,
+    };
     let mut events: Vec<Event> = revive(state, now, policy).into_iter().collect();
     events.push(accepted);
     Decision::Do {

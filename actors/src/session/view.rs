@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::shared_state::SharedValue;
 use crate::clock::Timestamp;
 use crate::content::Content;
 use crate::event::{Approval, ChainHash};
@@ -33,7 +33,7 @@ pub struct View {
     pub approvals: Vec<Approval>,
     pub devices: Vec<DeviceView>,
     pub primary_device_id: Option<DeviceId>,
-    pub shared: BTreeMap<String, Value>,
+    pub shared: BTreeMap<String, SharedValue>,
     pub created_at: Timestamp,
     pub last_activity_at: Timestamp,
     pub expires_at: Timestamp,

@@ -163,8 +163,17 @@ impl House {
         Self::open_with(journal, desk, 100).await
     }
 
+    /// A house with rules of its own.
+    pub async fn open_under(policy: Policy) -> Self {
+        Self::build(MemoryJournal::new(), Desk::default(), 100, policy).await
+    }
+
     /// The same, with so many places for agents.
     pub async fn open_with(journal: MemoryJournal, desk: Desk, slots: usize) -> Self {
+        Self::build(journal, desk, slots, Policy::default()).await
+    }
+
+    async fn build(journal: MemoryJournal, desk: Desk, slots: usize, policy: Policy) -> Self {
         let loads = Loads::default();
         let panics = Arc::new(AtomicUsize::new(0));
         let dawdles = Arc::new(AtomicBool::new(false));
@@ -184,7 +193,7 @@ impl House {
                 out.extend_from_slice(payload);
                 out.push(b'\n');
             },
-            policy: Policy::default(),
+            policy,
             max_agents: slots,
             gauge: Arc::new(loads.clone()),
             limits: Limits::default(),

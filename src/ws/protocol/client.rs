@@ -83,9 +83,7 @@ fn wish(kind: &str, fields: &Fields, own: &DeviceId) -> Wish {
             "type",
             "This connection has said hello already; open another one for another device.",
         )),
-        "state" | "handoff" | "notify" => {
-            Err(Refusal::bad_field("type", format!("This server does not know {kind} yet.")))
-        }
+        "notify" => Err(Refusal::bad_field("type", format!("This server does not know {kind} yet."))),
         _ => match command(kind, fields, own) {
             Some(command) => command.and_then(|command| Ok(Wish::Command(session(fields)?, command))),
             None => return Wish::Unknown(unknown(kind)),
@@ -104,6 +102,8 @@ fn command(kind: &str, fields: &Fields, own: &DeviceId) -> Option<Result<Command
             .optional("cancelQueued")
             .map(|cancel_queued| Command::Interrupt { cancel_queued: cancel_queued.unwrap_or(false) }),
         "approve" => approve(fields),
+        "state" => fields.shared_patch().map(|(patch, at)| Command::SetState { patch, at }),
+        "handoff" => fields.required("toDeviceId").map(|to| Command::Handoff { to }),
         "keep_alive" => Ok(Command::KeepAlive),
         "unlink" => fields
             .optional("deviceId")
@@ -281,6 +281,18 @@ mod tests {
             ),
             Command::Approve { verdict: Verdict::Deny { message: Some(_) }, .. }
         ));
+        assert!(matches!(
+            command(&json!({"type": "state", "sessionId": SESSION, "patch": {"a": 1, "b": null}})),
+            Command::SetState { patch, at: None } if patch["a"] == 1 && patch["b"].is_null()
+        ));
+        assert!(matches!(
+            command(&json!({"type": "state", "sessionId": SESSION, "patch": {"a": 1}, "at": "7574310182400000000/9f"})),
+            Command::SetState { at: Some(at), .. } if at.to_string() == "7574310182400000000/9f"
+        ));
+        assert!(matches!(
+            command(&json!({"type": "handoff", "sessionId": SESSION, "toDeviceId": "laptop"})),
+            Command::Handoff { to } if to.as_str() == "laptop"
+        ));
         assert!(matches!(command(&json!({"type": "keep_alive", "sessionId": SESSION})), Command::KeepAlive));
         assert!(matches!(
             command(&json!({"type": "unlink", "sessionId": SESSION})),
@@ -324,6 +336,10 @@ mod tests {
                 "cursor",
             ),
             (json!({"type": "ack", "sessionId": SESSION}), "seq"),
+            (json!({"type": "state", "sessionId": SESSION}), "patch"),
+            (json!({"type": "state", "sessionId": SESSION, "patch": [1]}), "patch"),
+            (json!({"type": "state", "sessionId": SESSION, "patch": {"a": 1}, "at": "noon"}), "at"),
+            (json!({"type": "handoff", "sessionId": SESSION}), "toDeviceId"),
             (json!({"type": "notify", "to": {"all": true}}), "type"),
             (json!({"type": "hello", "protocol": 1, "deviceId": "again"}), "type"),
         ] {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
-use tandem_actors::clock::Timestamp;
+use tandem_actors::clock::{Stamp, Timestamp};
 use tandem_actors::device::Reply;
 use tandem_actors::ids::{ConnectionId, DeviceId, Epoch, MessageId, Seq, SessionId, UserId};
 use tandem_actors::refusal::Refusal;
@@ -30,6 +30,10 @@ pub(in crate::ws) enum ServerFrame<'a> {
     Ok {
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<Seq>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at: Option<Stamp>,
         #[serde(flatten)]
         more: Option<&'a Value>,
     },
@@ -91,10 +95,15 @@ impl<'a> ServerFrame<'a> {
             Reply::Answer(Answer::Accepted { message_id, seq, duplicate }) => {
                 Self::Accepted { message_id: *message_id, seq: *seq, duplicate: *duplicate }
             }
-            Reply::Answer(Answer::Extended { expires_at }) => Self::ok(Some(*expires_at), None),
+            Reply::Answer(Answer::Extended { expires_at }) => {
+                Self::Ok { expires_at: Some(*expires_at), seq: None, at: None, more: None }
+            }
+            Reply::Answer(Answer::StateSet { seq, at }) => {
+                Self::Ok { expires_at: None, seq: Some(*seq), at: Some(*at), more: None }
+            }
             // No frame asks for a view alone.
-            Reply::Answer(Answer::Done | Answer::View(_)) | Reply::Ok => Self::ok(None, None),
-            Reply::OkWith(more) => Self::ok(None, Some(more)),
+            Reply::Answer(Answer::Done | Answer::View(_)) | Reply::Ok => Self::ok(None),
+            Reply::OkWith(more) => Self::ok(Some(more)),
             Reply::Pong => Self::Pong { server_time: now },
             Reply::Rejected(error) => Self::Rejected { error },
             Reply::Error(error) => Self::Error { error },
@@ -111,8 +120,8 @@ impl<'a> ServerFrame<'a> {
         }
     }
 
-    fn ok(expires_at: Option<Timestamp>, more: Option<&'a Value>) -> Self {
-        Self::Ok { expires_at, more }
+    fn ok(more: Option<&'a Value>) -> Self {
+        Self::Ok { expires_at: None, seq: None, at: None, more }
     }
 }
 
@@ -248,6 +257,11 @@ mod tests {
         assert_eq!(
             answer(&Reply::Answer(Answer::Extended { expires_at: noon() })),
             format!(r#"{{"type":"ok","expiresAt":"{NOON}","ref":"r1"}}"#)
+        );
+        let at = Stamp::parse("7574310182400000000/9f").unwrap();
+        assert_eq!(
+            answer(&Reply::Answer(Answer::StateSet { seq: 9, at })),
+            r#"{"type":"ok","seq":9,"at":"7574310182400000000/9f","ref":"r1"}"#
         );
         assert_eq!(answer(&Reply::OkWith(json!({"seq": 4}))), r#"{"type":"ok","seq":4,"ref":"r1"}"#);
         assert_eq!(answer(&Reply::Pong), format!(r#"{{"type":"pong","serverTime":"{NOON}","ref":"r1"}}"#));

@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use super::Session;
 use super::inbox::{Input, Known};
 use crate::agent::{AgentHandle, AgentInput, AgentOutput, Conversation, Exit, ExitCause, Launch, Stop};
-use crate::event::{By, StopReason};
+use crate::event::StopReason;
 use crate::ids::MessageId;
 use crate::journal::{JournalError, TranscriptLine};
 use crate::registry::Slot;
 use crate::session::decide::Effect;
 use crate::session::ladder::{Ladder, Step, Why};
-use crate::session::live::{Phase, conversation_of};
+use crate::session::live::{Interruption, Phase, conversation_of};
 use crate::session::messages::Heard;
 use crate::session::react::wants_agent;
 
@@ -273,7 +273,7 @@ impl Session {
 
     pub(super) fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Interrupt { by, message } => self.interrupt(by, message),
+            Effect::Interrupt { interruption, message } => self.interrupt(interruption, message),
             Effect::Answer { request, decision } => self.tell_agent(AgentInput::Answer { request, decision }),
             Effect::SetModel(model) => self.tell_agent(AgentInput::SetModel(model)),
             Effect::SetPermissionMode(mode) => self.tell_agent(AgentInput::SetPermissionMode(mode)),
@@ -292,12 +292,12 @@ impl Session {
         }
     }
 
-    fn interrupt(&mut self, by: By, message: MessageId) {
+    fn interrupt(&mut self, interruption: Interruption, message: MessageId) {
         let Some(core) = &mut self.core else { return };
         let Some(turn) = core.state.turn.as_ref().filter(|turn| turn.message.message == message) else {
             return;
         };
-        core.live.interrupted_by = Some(by);
+        core.live.interruption = Some(interruption);
         if turn.started_at.is_none() {
             // An interrupt before the turn has begun is acknowledged by the agent and does nothing.
             core.live.interrupt_when_started = true;

@@ -7,6 +7,8 @@ use tokio::time::Instant;
 
 use super::Session;
 use crate::room::Signal;
+use crate::session::approvals::next_overdue;
+use crate::session::messages::Command;
 use crate::session::submit::out_of_order;
 
 /// How often devices are told of the growing answer.
@@ -36,6 +38,18 @@ impl Session {
             self.room.tail().signal(&Signal::delta(message, index, offset, &text));
             self.last_delta = Some(Instant::now());
         }
+    }
+
+    /// Sees to it that a question which nobody answers is denied, where that is the policy.
+    pub(super) fn watch_approvals(&mut self, context: &mut Context<Self>) {
+        let Some(core) = self.core.as_ref().filter(|_| self.approval_timer.is_none()) else { return };
+        let Some(due) = next_overdue(&core.state, &self.around.policy) else { return };
+        let wait = Duration::from_millis(due.millis_since(self.now()));
+        self.approval_timer = Some(context.run_later(wait, |session, context| {
+            session.approval_timer = None;
+            session.command_itself(Command::Tend, context);
+            session.watch_approvals(context);
+        }));
     }
 
     /// Sees to it that early messages are given up in time.

@@ -1,0 +1,282 @@
+//! Which device leads: the first that was there, then the one it is handed to, then whoever is still there. Pure.
+//!
+//! Advisory: it says where a person is, and nothing of the order of events depends on it.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde_json::Value;
+
+use super::decide::{Decision, Told};
+use super::state::State;
+use crate::clock::Timestamp;
+use crate::event::{By, Conflict, Event, PrimaryReason};
+use crate::ids::DeviceId;
+use crate::refusal::{Code, Refusal};
+
+/// What a device is writing and has not sent lies in the shared state under this and the device's id.
+const DRAFT: &str = "draft.";
+
+/// For how long a device that was handed the lead may not be there yet: somebody takes the phone out and opens the page.
+const HANDED_WAITS: TimeDelta = TimeDelta::minutes(10);
+
+/// The device that leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Primary {
+    /// Which.
+    pub device: DeviceId,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether a person gave it the lead.
+    pub is_handed: bool,
+}
+
+/// What is known of a device's presence when a successor is looked for.
+#[derive(Debug, Clone)]
+pub struct Candidate<A> {
+    /// Which device.
+    pub device: DeviceId,
+    /// Whether it is there, or was a moment ago.
+    pub is_online: bool,
+    /// When its person last did something.
+    pub last_active: A,
+}
+
+/// The lead of the first device that is there.
+pub(super) fn first(state: &State, device: &DeviceId) -> Option<Event> {
+    state.primary.is_none().then(|| Event::PrimaryChanged {
+        device_id: Some(device.clone()),
+        reason: PrimaryReason::First,
+        by: None,
+    })
+}
+
+/// Decides a hand-over: the lead moves, and with it what the one before was about to say.
+pub(super) fn decide_handoff(state: &State, by: &By, to: &DeviceId, now: Timestamp) -> Decision {
+    if !state.devices.contains_key(to) {
+        let message = "This device is not linked to this session: open the session there first.";
+        return Decision::Refuse(Refusal::new(Code::DeviceNotFound, message));
+    }
+    let from = state.primary.as_ref().map(|primary| &primary.device);
+    let mut events = Vec::new();
+    if from != Some(to) {
+        events.push(Event::PrimaryChanged {
+            device_id: Some(to.clone()),
+            reason: PrimaryReason::Handoff,
+            by: Some(by.clone()),
+        });
+        events.extend(from.and_then(|from| move_draft(state, by, from, to, now)));
+    }
+    Decision::Do { events, effects: Vec::new(), answer: Told::Done }
+}
+
+/// Who takes over, if somebody must: the device whose person was active last, of those that are there.
+#[must_use]
+pub(super) fn successor<A: Ord + Copy>(
+    state: &State,
+    candidates: &[Candidate<A>],
+    now: Timestamp,
+) -> Option<DeviceId> {
+    if let Some(primary) = &state.primary {
+        let is_there = candidates.iter().any(|one| one.device == primary.device && one.is_online);
+        let is_awaited = primary.is_handed && now < primary.since.plus(HANDED_WAITS);
+        if is_there || is_awaited {
+            return None;
+        }
+    }
+    let there = candidates.iter().filter(|one| one.is_online && state.devices.contains_key(&one.device));
+    there.max_by_key(|one| one.last_active).map(|one| one.device.clone())
+}
+
+/// Decides a take-over, unless somebody else has the lead by now.
+pub(super) fn decide_succeed(state: &State, from: Option<&DeviceId>, to: &DeviceId) -> Decision {
+    let is_still = state.primary.as_ref().map(|primary| &primary.device) == from;
+    let takes_over = is_still && !state.is_closed && state.devices.contains_key(to);
+    let changed = takes_over.then(|| Event::PrimaryChanged {
+        device_id: Some(to.clone()),
+        reason: PrimaryReason::Offline,
+        by: None,
+    });
+    Decision::Do { events: changed.into_iter().collect(), effects: Vec::new(), answer: Told::Done }
+}
+
+/// What follows when a device is unlinked that leads: nobody does, until somebody who is there takes over.
+pub(super) fn without(state: &State, device: &DeviceId) -> Option<Event> {
+    let leads = state.primary.as_ref().is_some_and(|primary| primary.device == *device);
+    leads.then_some(Event::PrimaryChanged { device_id: None, reason: PrimaryReason::Offline, by: None })
+}
+
+fn move_draft(state: &State, by: &By, from: &DeviceId, to: &DeviceId, now: Timestamp) -> Option<Event> {
+    let (old_key, new_key) = (format!("{DRAFT}{from}"), format!("{DRAFT}{to}"));
+    let draft = state.shared.get(&old_key).filter(|draft| !is_blank(draft))?.clone();
+    let replaced = state.shared.get(&new_key).filter(|other| !is_blank(other) && **other != draft);
+    let conflicts =
+        replaced.map(|other| Conflict { key: new_key.clone(), kept: draft.clone(), dropped: other.clone() });
+    Some(Event::StateChanged {
+        patch: BTreeMap::from([(old_key, Value::Null), (new_key, draft)]),
+        at: state.shared.next_stamp(now),
+        by: by.clone(),
+        conflicts: conflicts.into_iter().collect(),
+        claimed: None,
+    })
+}
+
+fn is_blank(draft: &Value) -> bool {
+    draft.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::event::Record;
+    use crate::ids::{SessionId, Term, UserId};
+    use crate::session::Ledger;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_790_000_000_000 + seconds * 1000)
+    }
+
+    fn device(name: &str) -> DeviceId {
+        name.parse().unwrap()
+    }
+
+    fn by(name: &str) -> By {
+        By { device_id: device(name), user_id: UserId::owner() }
+    }
+
+    fn apply(state: &mut State, decision: Decision, now: Timestamp) -> Vec<Event> {
+        let Decision::Do { events, .. } = decision else { panic!("{decision:?}") };
+        for event in &events {
+            let record = Record::new((state.head, state.hash), Term(1), now, event).unwrap();
+            state.apply(&mut Ledger::default(), &record, event);
+        }
+        events
+    }
+
+    fn done(events: Vec<Event>) -> Decision {
+        Decision::Do { events, effects: Vec::new(), answer: Told::Done }
+    }
+
+    /// A laptop that leads, and a phone.
+    fn two_devices() -> State {
+        let mut state = State::empty(SessionId::random());
+        for name in ["laptop", "phone"] {
+            let linked =
+                Event::DeviceLinked { device_id: device(name), device_name: None, device_kind: None };
+            let mut events = vec![linked];
+            events.extend(first(&state, &device(name)));
+            apply(&mut state, done(events), at(0));
+        }
+        state
+    }
+
+    fn leads(state: &State) -> &str {
+        state.primary.as_ref().map_or("nobody", |primary| primary.device.as_str())
+    }
+
+    fn there(devices: &[(&str, bool, u64)]) -> Vec<Candidate<u64>> {
+        let candidate = |(name, is_online, last_active): &(&str, bool, u64)| Candidate {
+            device: device(name),
+            is_online: *is_online,
+            last_active: *last_active,
+        };
+        devices.iter().map(candidate).collect()
+    }
+
+    fn write(state: &mut State, key: &str, value: Value) {
+        let at_stamp = state.shared.next_stamp(at(1));
+        let changed = Event::StateChanged {
+            patch: BTreeMap::from([(key.to_owned(), value)]),
+            at: at_stamp,
+            by: by("laptop"),
+            conflicts: Vec::new(),
+            claimed: None,
+        };
+        apply(state, done(vec![changed]), at(1));
+    }
+
+    #[test]
+    fn the_first_device_leads() {
+        assert_eq!(leads(&two_devices()), "laptop");
+    }
+
+    #[test]
+    fn a_hand_over_takes_the_draft_along() {
+        let mut state = two_devices();
+        write(&mut state, "draft.laptop", json!("in the middle of"));
+        let handoff = decide_handoff(&state, &by("phone"), &device("phone"), at(2));
+        apply(&mut state, handoff, at(2));
+        assert_eq!(leads(&state), "phone");
+        assert_eq!(state.shared.get("draft.phone"), Some(&json!("in the middle of")));
+        assert_eq!(state.shared.get("draft.laptop"), None);
+        let again = decide_handoff(&state, &by("phone"), &device("phone"), at(3));
+        assert!(apply(&mut state, again, at(3)).is_empty());
+    }
+
+    #[test]
+    fn a_draft_that_is_replaced_is_named() {
+        let mut state = two_devices();
+        write(&mut state, "draft.laptop", json!("new"));
+        write(&mut state, "draft.phone", json!("old"));
+        let handoff = decide_handoff(&state, &by("phone"), &device("phone"), at(2));
+        let events = apply(&mut state, handoff, at(2));
+        let Some(Event::StateChanged { conflicts, .. }) = events.last() else { panic!("{events:?}") };
+        let named = Conflict { key: "draft.phone".into(), kept: json!("new"), dropped: json!("old") };
+        assert_eq!(conflicts, &[named]);
+    }
+
+    #[test]
+    fn an_empty_draft_replaces_nothing() {
+        let mut state = two_devices();
+        write(&mut state, "draft.laptop", json!("  "));
+        write(&mut state, "draft.phone", json!("mine"));
+        let handoff = decide_handoff(&state, &by("phone"), &device("phone"), at(2));
+        apply(&mut state, handoff, at(2));
+        assert_eq!(state.shared.get("draft.phone"), Some(&json!("mine")));
+    }
+
+    #[test]
+    fn only_a_linked_device_can_lead() {
+        let state = two_devices();
+        let handoff = decide_handoff(&state, &by("phone"), &device("stranger"), at(2));
+        assert!(matches!(handoff, Decision::Refuse(refusal) if refusal.code == Code::DeviceNotFound));
+    }
+
+    #[test]
+    fn the_most_recently_active_device_that_is_there_takes_over() {
+        let mut state = two_devices();
+        let all = there(&[("laptop", true, 1), ("phone", true, 9), ("stranger", true, 99)]);
+        assert_eq!(successor(&state, &all, at(5)), None, "it is there");
+        let gone = there(&[("laptop", false, 1), ("phone", true, 9), ("stranger", true, 99)]);
+        assert_eq!(successor(&state, &gone, at(5)), Some(device("phone")));
+        assert_eq!(successor(&state, &there(&[("phone", false, 9)]), at(5)), None, "nobody is there");
+        let succeed = decide_succeed(&state, Some(&device("laptop")), &device("phone"));
+        apply(&mut state, succeed, at(5));
+        assert_eq!(leads(&state), "phone");
+        let late = decide_succeed(&state, Some(&device("laptop")), &device("laptop"));
+        assert!(apply(&mut state, late, at(6)).is_empty(), "the lead has changed meanwhile");
+    }
+
+    #[test]
+    fn a_device_that_was_handed_the_lead_has_time_to_come() {
+        let mut state = two_devices();
+        let handoff = decide_handoff(&state, &by("laptop"), &device("phone"), at(0));
+        apply(&mut state, handoff, at(0));
+        let without_phone = there(&[("laptop", true, 1)]);
+        assert_eq!(successor(&state, &without_phone, at(599)), None);
+        assert_eq!(successor(&state, &without_phone, at(600)), Some(device("laptop")));
+    }
+
+    #[test]
+    fn an_unlinked_device_leads_no_more() {
+        let mut state = two_devices();
+        let unlinked = Event::DeviceUnlinked { device_id: device("laptop"), reason: "unlinked".into() };
+        let mut events = vec![unlinked];
+        events.extend(without(&state, &device("laptop")));
+        apply(&mut state, done(events), at(2));
+        assert_eq!(leads(&state), "nobody");
+        assert_eq!(successor(&state, &there(&[("phone", true, 1)]), at(3)), Some(device("phone")));
+    }
+}
