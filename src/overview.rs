@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use tandem_actors::ids::{DeviceId, Seq, SessionId};
+use tandem_actors::ids::{Seq, SessionId};
 use tandem_actors::registry::{Loaded, Usage};
 use tandem_actors::room::Room;
 use tandem_actors::session::Summary;
@@ -117,14 +117,11 @@ impl Troubles {
 
 /// How many devices are in a room, and how many events the slowest of those lacks that acknowledge.
 fn presence(room: &Room) -> (usize, Option<Seq>) {
-    let mut acked: HashMap<DeviceId, Seq> = HashMap::new();
-    for present in room.everybody() {
-        let furthest = acked.entry(present.device).or_default();
-        *furthest = present.acked_seq.max(*furthest);
-    }
+    let mut online = room.roster();
+    online.retain(|present| present.is_online);
     let head = room.tail().head();
-    let lags = acked.values().filter(|seq| **seq > 0).map(|seq| head.saturating_sub(*seq));
-    (acked.len(), lags.max())
+    let acked = online.iter().map(|present| present.acked_seq).filter(|seq| *seq > 0);
+    (online.len(), acked.map(|seq| head.saturating_sub(seq)).max())
 }
 
 /// What the tree of each agent takes.
@@ -155,6 +152,8 @@ mod tests {
     use tandem_actors::clock::Timestamp;
     use tandem_actors::event::{ChainHash, Event, Record};
     use tandem_actors::ids::{ConnectionId, Term};
+    use tandem_actors::room::Parting;
+    use tandem_actors::session::DeviceCard;
 
     use super::*;
 
@@ -170,8 +169,10 @@ mod tests {
             last = (record.seq, record.hash);
             room.tail().append(&[record]);
         }
-        let stays = ["phone", "phone", "laptop", "script"]
-            .map(|device| room.enter(ConnectionId::random(), device.parse().unwrap()));
+        let stays = ["phone", "phone", "laptop", "script"].map(|device| {
+            let card = DeviceCard { device_id: device.parse().unwrap(), device_name: None, kind: None };
+            room.enter(ConnectionId::random(), &card, Parting::default())
+        });
         assert_eq!(presence(&room), (3, None), "nobody has said how far it is");
         stays[0].ack(2);
         stays[1].ack(4);

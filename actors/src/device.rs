@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::ids::{Epoch, Seq, SessionId};
 use crate::refusal::Refusal;
+use crate::room::Activity;
 use crate::session::{Answer, Command, Summary, View};
 
 /// How many requests of one connection may be without an answer. The socket reads no further until there are fewer.
@@ -50,8 +51,8 @@ pub enum Wish {
     Command(SessionId, Command),
     /// "I have everything up to here." No answer.
     Ack(SessionId, Seq),
-    /// What the person does, and where: the client's own words, passed on as they are. No answer.
-    Activity(SessionId, String, Option<Value>),
+    /// What the person does, and where: the place in the client's own words, passed on as they are. No answer.
+    Activity(SessionId, Activity, Option<Value>),
     /// Are you there?
     Ping,
     /// The frame could not be understood: answered as it says.

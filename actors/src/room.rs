@@ -3,49 +3,67 @@
 //! A room outlives the session's actor: when that is built anew, the connections stay where they are.
 
 mod follow;
+mod parting;
+mod people;
+mod stay;
 mod tail;
+mod tidings;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
-use crate::ids::{ConnectionId, DeviceId, Seq, SessionId};
+use crate::ids::{ConnectionId, DeviceId, SessionId, UserId};
+use crate::session::DeviceCard;
 
 pub use follow::Follow;
+pub use parting::{Ending, Parting};
+pub use people::{Activity, Present};
+pub use stay::Stay;
 pub use tail::{Cursor, Encoder, Reach, Signal, Tail};
+
+use people::{Change, People, Visitor};
+use tidings::Tidings;
 
 /// The place where devices and a session meet.
 #[derive(Debug)]
 pub struct Room {
     session: SessionId,
     tail: Tail,
-    present: Mutex<BTreeMap<ConnectionId, Present>>,
+    hall: Mutex<Hall>,
+    /// Rises with every change of who is online.
+    changes: watch::Sender<u64>,
+    /// Where what happens by itself happens: on the thread that made the room, which outlives all connections.
+    runtime: Option<Handle>,
+    /// Tells the task that sees to it that something is due earlier.
+    sooner: Arc<Notify>,
 }
 
-/// One connection that follows a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Present {
-    /// Whose connection it is.
-    pub device: DeviceId,
-    /// What the device says that it does: `viewing`, `typing`, `idle`, `away`.
-    pub activity: Arc<str>,
-    /// Up to where the device says that it has everything.
-    pub acked_seq: Seq,
-}
-
-/// The stay of one connection in a room; leaving is dropping it, so that no way out can forget to.
-#[derive(Debug)]
-pub struct Stay {
-    room: Arc<Room>,
-    connection: ConnectionId,
+#[derive(Debug, Default)]
+struct Hall {
+    people: People,
+    tidings: Tidings,
+    /// Until when the task sleeps that does what is due; none while there is no such task.
+    asleep_until: Option<Instant>,
 }
 
 impl Room {
     /// Makes an empty room; frames are wrapped by `encoder`.
+    ///
+    /// What happens by itself (graces that end, typing that stops) happens on the runtime that this is called on; without
+    /// one it waits for whoever comes or goes next.
     #[must_use]
     pub fn new(session: SessionId, encoder: Encoder) -> Self {
-        Self { session, tail: Tail::new(session, encoder), present: Mutex::default() }
+        Self {
+            session,
+            tail: Tail::new(session, encoder),
+            hall: Mutex::default(),
+            changes: watch::Sender::new(0),
+            runtime: Handle::try_current().ok(),
+            sooner: Arc::default(),
+        }
     }
 
     /// Whose room it is.
@@ -60,128 +78,110 @@ impl Room {
         &self.tail
     }
 
-    /// Lets a connection in; it is there until the returned stay is dropped.
+    /// Lets a connection in; it is there until the returned stay is dropped. How it goes then is read from `parting`.
     #[must_use]
-    pub fn enter(self: &Arc<Self>, connection: ConnectionId, device: DeviceId) -> Stay {
-        self.present().insert(connection, Present { device, activity: "viewing".into(), acked_seq: 0 });
-        self.tell_presence();
-        Stay { room: self.clone(), connection }
+    pub fn enter(self: &Arc<Self>, connection: ConnectionId, card: &DeviceCard, parting: Parting) -> Stay {
+        let visitor = Visitor { connection, card, user: UserId::owner() };
+        self.change(|people, now| people.enter(visitor, now));
+        Stay::new(self.clone(), connection, card.device_id.clone(), parting)
     }
 
-    /// Everybody who is there, one entry a connection.
-    #[must_use]
-    pub fn everybody(&self) -> Vec<Present> {
-        self.present().values().cloned().collect()
-    }
-
-    /// Whether nobody is there.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.present().is_empty()
-    }
-
-    /// What is known of one device: whether it is online, what it does, how far it has everything.
+    /// Everybody who is there, and who has left lately, in the order of their ids; one entry a device.
     ///
-    /// With several connections the latest activity wins, and the furthest `ack`.
+    /// A device that is not in it is offline: the room has forgotten it, or has not seen it since the session was loaded.
+    #[must_use]
+    pub fn roster(&self) -> Vec<Present> {
+        self.hall().people.roster()
+    }
+
+    /// A number that rises whenever somebody has come online or gone offline; a lost device goes when its grace is over.
+    ///
+    /// Read [`Room::roster`] after each rise: changes that come close together may be one.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// What is known of one device.
     #[must_use]
     pub fn presence_of(&self, device: &DeviceId) -> Option<Present> {
-        let present = self.present();
-        present
-            .values()
-            .filter(|one| one.device == *device)
-            .cloned()
-            .reduce(|earlier, later| Present { acked_seq: earlier.acked_seq.max(later.acked_seq), ..later })
+        self.hall().people.of(device)
     }
 
-    fn present(&self) -> MutexGuard<'_, BTreeMap<ConnectionId, Present>> {
-        self.present.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell_presence(&self) {
-        let mut devices: BTreeMap<DeviceId, Arc<str>> = BTreeMap::new();
-        for one in self.present().values() {
-            devices.insert(one.device.clone(), one.activity.clone());
-        }
-        let devices: Vec<_> = devices
-            .into_iter()
-            .map(|(device, activity)| serde_json::json!({ "deviceId": device, "online": true, "activity": &*activity }))
-            .collect();
-        self.tail.signal(&Signal::presence(&devices));
-    }
-}
-
-impl Stay {
-    /// The device does something else now; everybody is told.
-    pub fn set_activity(&self, activity: &str) {
-        let changed = match self.room.present().get_mut(&self.connection) {
-            Some(present) if &*present.activity != activity => {
-                present.activity = activity.into();
-                true
-            }
-            Some(_) | None => false,
-        };
-        if changed {
-            self.room.tell_presence();
-        }
-    }
-
-    /// The person is somewhere else on the device now; everybody is told, and nothing is kept.
-    pub fn set_cursor(&self, cursor: &Value) {
-        let device = self.room.present().get(&self.connection).map(|present| present.device.clone());
-        if let Some(device) = device {
-            self.room.tail.signal(&Signal::cursor(&device, cursor));
-        }
-    }
-
-    /// The device has everything up to `seq`; a lower number than before changes nothing.
-    pub fn ack(&self, seq: Seq) {
-        if let Some(present) = self.room.present().get_mut(&self.connection) {
-            present.acked_seq = present.acked_seq.max(seq);
-        }
-    }
-
-    /// The room that it is a stay in.
+    /// Whether nobody is there, and nobody is expected back.
     #[must_use]
-    pub fn room(&self) -> &Arc<Room> {
-        &self.room
+    pub fn is_empty(&self) -> bool {
+        self.hall().people.is_empty()
+    }
+
+    /// The person at a device has done something.
+    pub fn touch(&self, device: &DeviceId) {
+        self.hall().people.touch(device, Instant::now());
+    }
+
+    /// Changes who is there or what they do, and tells those whom it concerns.
+    fn change(self: &Arc<Self>, act: impl FnOnce(&mut People, Instant) -> Change) {
+        let now = Instant::now();
+        let mut hall = self.hall();
+        let change = act(&mut hall.people, now);
+        self.tell(&mut hall, change, now);
+        self.see_to_deadlines(&mut hall);
+    }
+
+    /// Tells what has changed: at once, or together with what changes in the next moments.
+    ///
+    /// With the lock held, so that what is told last is how it is.
+    fn tell(&self, hall: &mut Hall, change: Change, now: Instant) {
+        if change.is_of_online {
+            self.changes.send_modify(|changes| *changes += 1);
+        }
+        if hall.tidings.are_due(change, hall.people.len(), now) {
+            self.tail.signal(&tidings::presence(&hall.people.roster()));
+        }
+    }
+
+    /// Does what is due, and says when something is due next.
+    fn advance(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let mut hall = self.hall();
+        let change = hall.people.advance(now);
+        self.tell(&mut hall, change, now);
+        hall.asleep_until = hall.next_deadline();
+        hall.asleep_until
+    }
+
+    /// Makes sure that somebody is awake when the next thing is due.
+    fn see_to_deadlines(self: &Arc<Self>, hall: &mut Hall) {
+        let (Some(runtime), Some(deadline)) = (&self.runtime, hall.next_deadline()) else { return };
+        match hall.asleep_until {
+            Some(until) if until <= deadline => return,
+            Some(_) => self.sooner.notify_one(),
+            None => {
+                let (room, sooner) = (Arc::downgrade(self), self.sooner.clone());
+                drop(runtime.spawn(async move {
+                    // The room is not kept for it: when everybody has forgotten it, there is nobody to tell.
+                    while let Some(until) = room.upgrade().and_then(|room| room.advance()) {
+                        tokio::select! {
+                            () = tokio::time::sleep_until(until) => {}
+                            () = sooner.notified() => {}
+                        }
+                    }
+                }));
+            }
+        }
+        hall.asleep_until = Some(deadline);
+    }
+
+    fn hall(&self) -> MutexGuard<'_, Hall> {
+        self.hall.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Stay {
-    fn drop(&mut self) {
-        self.room.present().remove(&self.connection);
-        self.room.tell_presence();
+impl Hall {
+    fn next_deadline(&self) -> Option<Instant> {
+        [self.people.next_deadline(), self.tidings.due_at()].into_iter().flatten().min()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn room() -> Arc<Room> {
-        Arc::new(Room::new(SessionId::random(), |payload, out| out.extend_from_slice(payload)))
-    }
-
-    #[test]
-    fn a_device_is_there_until_its_last_connection_leaves() {
-        let room = room();
-        let phone: DeviceId = "phone".parse().unwrap();
-        let first = room.enter(ConnectionId::random(), phone.clone());
-        let second = room.enter(ConnectionId::random(), phone.clone());
-        drop(first);
-        assert!(room.presence_of(&phone).is_some());
-        drop(second);
-        assert!(room.presence_of(&phone).is_none());
-        assert!(room.is_empty());
-    }
-
-    #[test]
-    fn acks_never_go_back() {
-        let room = room();
-        let phone: DeviceId = "phone".parse().unwrap();
-        let stay = room.enter(ConnectionId::random(), phone.clone());
-        stay.ack(7);
-        stay.ack(3);
-        assert_eq!(room.presence_of(&phone).unwrap().acked_seq, 7);
-    }
-}
+mod tests;

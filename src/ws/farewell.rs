@@ -47,6 +47,11 @@ impl Farewell {
         frames
     }
 
+    /// Whether the person has left the client, or closed it (RFC 6455 §7.4.1: 1000 and 1001).
+    pub(super) fn is_by_wish_of_peer(self) -> bool {
+        matches!(self, Self::Echo(1000 | 1001))
+    }
+
     /// Close code, code, reason, and whether to connect again and resume (docs/protocol.md, close codes).
     fn words(self) -> (u16, &'static str, &'static str, bool) {
         const { assert!(VERSION == 1, "the sentence below names the version") };

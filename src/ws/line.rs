@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tandem_actors::device::{MAX_UNANSWERED, Outbox};
+use tandem_actors::room::Ending;
 
 use super::guard::Violation;
 
@@ -44,6 +45,8 @@ pub(super) struct Line {
     wants_answers: Cell<Option<Waker>>,
     fault: Cell<Option<Fault>>,
     last_heard: Cell<Instant>,
+    /// Since when a ping is without an answer.
+    asked_at: Cell<Option<Instant>>,
     /// When the body gave something to the connection and was not asked again since.
     handed_out: Cell<Option<Instant>>,
     control: RefCell<VecDeque<Bytes>>,
@@ -64,6 +67,7 @@ impl Line {
             wants_answers: Cell::default(),
             fault: Cell::default(),
             last_heard: Cell::new(Instant::now()),
+            asked_at: Cell::default(),
             handed_out: Cell::default(),
             control: RefCell::default(),
             wants_control: Cell::default(),
@@ -150,6 +154,7 @@ impl Line {
     /// Something came from the peer.
     pub(super) fn heard(&self) {
         self.last_heard.set(Instant::now());
+        self.asked_at.set(None);
     }
 
     /// How long the peer has been silent. One that we do not listen to is not.
@@ -158,6 +163,17 @@ impl Line {
             self.heard();
         }
         self.last_heard.get().elapsed()
+    }
+
+    /// The peer is pinged.
+    pub(super) fn asked_for_life(&self) {
+        self.asked_at.set(self.asked_at.get().or_else(|| Some(Instant::now())));
+    }
+
+    /// The end of a connection that broke. A peer that owes no answer to a ping lived until now, as far as anybody can tell.
+    pub(super) fn lost(&self) -> Ending {
+        let since = self.asked_at.get().unwrap_or_else(Instant::now);
+        Ending::Lost { since: since.into() }
     }
 
     // What goes out.

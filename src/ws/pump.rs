@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use tandem_actors::device::{Outbox, Outgoing};
+use tandem_actors::device::Outgoing;
+use tandem_actors::room::Ending;
 use tokio::time::{Sleep, sleep};
 
 use super::farewell::Farewell;
@@ -27,9 +28,10 @@ pub(super) struct Pump<S> {
 }
 
 /// Ends a connection: nothing comes behind these frames.
-pub(super) fn say_last(outbox: &Outbox, farewell: Farewell) {
-    outbox.push(Outgoing::Last(farewell.frames().into()));
-    outbox.close();
+pub(super) fn say_last(line: &Line, farewell: Farewell) {
+    let ending = if farewell.is_by_wish_of_peer() { Ending::Clean } else { line.lost() };
+    line.outbox.push(Outgoing::Last(farewell.frames().into()));
+    line.outbox.close(ending);
 }
 
 impl<S> Pump<S> {
@@ -65,7 +67,7 @@ where
                 Poll::Ready(true) => {}
                 Poll::Ready(false) => {
                     this.line.cut_off();
-                    say_last(&this.line.outbox, Farewell::TooSlow);
+                    say_last(&this.line, Farewell::TooSlow);
                     return Poll::Ready(());
                 }
                 Poll::Pending => return Poll::Pending,

@@ -121,7 +121,7 @@ impl Socket {
         }
         self.is_leaving = true;
         tracing::debug!(connection = %self.connection, device = self.device_id(), ?farewell, "a connection ends");
-        say_last(&self.line.outbox, farewell);
+        say_last(&self.line, farewell);
         context.stop();
     }
 
@@ -143,6 +143,7 @@ impl Socket {
             self.leave(Farewell::Silent, context);
         } else if self.last_ping.elapsed() >= settings.heartbeat {
             self.last_ping = Instant::now();
+            self.line.asked_for_life();
             context.ping(b"");
         }
     }
@@ -162,7 +163,7 @@ impl Socket {
         let line = self.line.clone();
         actix_rt::spawn(async move {
             if handled.await.is_err() {
-                say_last(&line.outbox, Farewell::Internal);
+                say_last(&line, Farewell::Internal);
             }
             line.settled(bytes);
         });
@@ -299,7 +300,7 @@ impl Handler<Leave> for Socket {
 impl Drop for Socket {
     /// However it ended: the body writes what is left, and then ends too.
     fn drop(&mut self) {
-        self.line.outbox.close();
+        self.line.outbox.close(self.line.lost());
         self.service.traffic.slow_devices.add(u64::from(self.line.is_cut_off()));
         if let Some(device) = self.device_id() {
             tracing::debug!(connection = %self.connection, device, "device disconnected");

@@ -14,7 +14,7 @@ use crate::hub::Hub;
 use crate::ids::{ConnectionId, SessionId, UserId};
 use crate::refusal::{Code, Refusal};
 use crate::registry::{Presence, SessionHandle};
-use crate::room::Stay;
+use crate::room::{Parting, Stay};
 use crate::session::{Answer, Ask, Command, DeviceCard, View};
 
 /// The actor of one connection. It ends when its socket drops its address; leaving rooms is dropping it.
@@ -91,7 +91,9 @@ impl Device {
             Wish::Bad(refusal) => Some(Reply::Rejected(refusal)),
             Wish::Unknown(refusal) => Some(Reply::Error(refusal)),
             Wish::Unsubscribe(session) => {
-                self.visits.remove(&session);
+                if let Some(visit) = self.visits.remove(&session) {
+                    visit.stay.leave();
+                }
                 self.outbox.push(Outgoing::Unfollow(session));
                 Some(Reply::Ok)
             }
@@ -108,9 +110,9 @@ impl Device {
             }
             Wish::Activity(session, activity, cursor) => {
                 if let Some(visit) = self.visits.get(&session) {
-                    visit.stay.set_activity(&activity);
+                    visit.stay.set_activity(activity);
                     if let Some(cursor) = cursor {
-                        visit.stay.set_cursor(&cursor);
+                        visit.stay.set_cursor(cursor);
                     }
                 }
                 None
@@ -185,14 +187,14 @@ impl Device {
             self.finish(reference, Reply::Rejected(refusal), answered);
             return;
         }
-        let attach = Command::Attach { connection: self.connection, device: self.card.clone() };
         let entry = Entry {
             hub: self.hub.clone(),
             known: self.known(session),
             by: self.by(),
-            attach,
+            card: self.card.clone(),
             stays_already: self.visits.contains_key(&session),
             connection: self.connection,
+            parting: self.outbox.parting(),
         };
         self.is_handing_over = true;
         let entering = entry.enter(wanted).into_actor(self);
@@ -231,9 +233,10 @@ struct Entry {
     hub: Hub,
     known: Option<SessionHandle>,
     by: By,
-    attach: Command,
+    card: DeviceCard,
     stays_already: bool,
     connection: ConnectionId,
+    parting: Parting,
 }
 
 /// A room entered, and where its stream starts.
@@ -248,12 +251,13 @@ struct Entered {
 impl Entry {
     /// Goes in, so that the state shows the device as online; links it; finds where its stream starts.
     async fn enter(self, wanted: Subscribe) -> Result<Entered, Refusal> {
-        let Self { hub, known, by, attach, stays_already, connection } = self;
+        let Self { hub, known, by, card, stays_already, connection, parting } = self;
         let handle = match known {
             Some(handle) => handle,
             None => hub.find(wanted.session).await?,
         };
-        let stay = (!stays_already).then(|| handle.room.enter(connection, by.device_id.clone()));
+        let stay = (!stays_already).then(|| handle.room.enter(connection, &card, parting));
+        let attach = Command::Attach { connection, device: card };
         let outcome = ask(&handle, by, attach).await?;
         let view = match outcome.await {
             Ok(Ok(Answer::View(view))) => view,

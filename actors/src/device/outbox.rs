@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::Reply;
 use crate::ids::SessionId;
-use crate::room::Follow;
+use crate::room::{Ending, Follow, Parting};
 
 /// The queue between a Device actor and the wire of its connection; clones are the same queue.
 ///
@@ -17,6 +17,7 @@ use crate::room::Follow;
 #[derive(Debug, Clone, Default)]
 pub struct Outbox {
     inner: Arc<Mutex<Inner>>,
+    parting: Parting,
 }
 
 #[derive(Debug, Default)]
@@ -79,13 +80,20 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Takes nothing more in; what is there still goes out.
-    pub fn close(&self) {
+    /// Takes nothing more in; what is there still goes out. The first ending that is told counts.
+    pub fn close(&self, ending: Ending) {
+        self.parting.note(ending);
         let mut inner = self.inner();
         inner.is_closed = true;
         if let Some(waker) = inner.waker.take() {
             waker.wake();
         }
+    }
+
+    /// Where it is noted how the connection ends.
+    #[must_use]
+    pub fn parting(&self) -> Parting {
+        self.parting.clone()
     }
 
     /// How many things wait.

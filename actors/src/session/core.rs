@@ -219,9 +219,10 @@ impl Core {
                 device_id: device.clone(),
                 device_name: linked.name.clone(),
                 kind: linked.kind.clone(),
-                online: present.is_some(),
-                activity: present.as_ref().map(|present| present.activity.clone()),
-                acked_seq: present.map_or(0, |present| present.acked_seq),
+                online: present.as_ref().is_some_and(|present| present.is_online),
+                activity: present.as_ref().and_then(|present| present.activity),
+                acked_seq: present.as_ref().map_or(0, |present| present.acked_seq),
+                cursor: present.and_then(|present| present.cursor),
             }
         });
         View {

@@ -138,6 +138,13 @@ pub enum Command {
     Look,
 }
 
+impl Command {
+    /// Whether a person does something with it, and not a client or the server by itself.
+    pub(super) fn is_somebodys_act(&self) -> bool {
+        !matches!(self, Self::Attach { .. } | Self::Look | Self::Tend)
+    }
+}
+
 /// A message as it is submitted.
 #[derive(Debug, Clone)]
 pub struct Submit {

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::content::Content;
 use crate::event::{Approval, ChainHash};
 use crate::ids::{DeviceId, MessageId, Seq, SessionId};
+use crate::room::Activity;
 
 /// The whole state of a session as of `head`.
 #[derive(Debug, Serialize)]
@@ -148,8 +149,11 @@ pub struct DeviceView {
     pub device_name: Option<String>,
     pub kind: Option<String>,
     pub online: bool,
-    pub activity: Option<Arc<str>>,
+    pub activity: Option<Activity>,
     pub acked_seq: Seq,
+    /// Where the person is in the client, by its last word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Arc<Value>>,
 }
 
 /// A session in the list. Written beside every append, so that the list needs no session to be loaded.

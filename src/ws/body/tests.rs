@@ -180,7 +180,7 @@ fn an_outbox_that_is_closed_ends_the_body_when_it_is_empty() {
     let line = Rc::new(Line::for_tests());
     let mut body = body(&line);
     line.outbox.push(answer("one"));
-    line.outbox.close();
+    line.outbox.close(line.lost());
     assert_eq!(written(&mut body), ["ok one", "end"]);
 }
 

@@ -6,6 +6,7 @@ use tandem_actors::event::SubmitMode;
 use tandem_actors::ids::{DeviceId, SessionId};
 use tandem_actors::nesting::{MAX_NESTING, is_too_deep};
 use tandem_actors::refusal::{Code, Refusal};
+use tandem_actors::room::Activity;
 use tandem_actors::session::{Command, DeviceCard, Submit};
 
 use crate::fields::Fields;
@@ -163,9 +164,14 @@ fn ack(fields: &Fields) -> Result<Wish, Refusal> {
 }
 
 fn activity(fields: &Fields) -> Result<Wish, Refusal> {
-    let words = ["viewing", "typing", "idle", "away"].map(|word| (word, word));
+    let words = [
+        ("viewing", Activity::Viewing),
+        ("typing", Activity::Typing),
+        ("idle", Activity::Idle),
+        ("away", Activity::Away),
+    ];
     let activity = fields.required_word("activity", &words)?;
-    Ok(Wish::Activity(session(fields)?, activity.to_owned(), cursor(fields)?))
+    Ok(Wish::Activity(session(fields)?, activity, cursor(fields)?))
 }
 
 fn cursor(fields: &Fields) -> Result<Option<Value>, Refusal> {
@@ -305,7 +311,7 @@ mod tests {
         assert!(matches!(wish(&json!({"type": "ack", "sessionId": SESSION, "seq": 9})), Wish::Ack(_, 9)));
         assert!(matches!(
             wish(&json!({"type": "activity", "sessionId": SESSION, "activity": "typing", "cursor": 3})),
-            Wish::Activity(_, activity, Some(cursor)) if activity == "typing" && cursor == 3
+            Wish::Activity(_, Activity::Typing, Some(cursor)) if cursor == 3
         ));
     }
 

@@ -32,6 +32,9 @@ impl Handler<Ask> for Session {
     type Result = ();
 
     fn handle(&mut self, ask: Ask, context: &mut Context<Self>) {
+        if ask.command.is_somebodys_act() {
+            self.room.touch(&ask.by.device_id);
+        }
         self.inbox.push_back(Input::Ask(ask));
         self.pump(context);
     }
