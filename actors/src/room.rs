@@ -20,7 +20,7 @@ use crate::session::DeviceCard;
 
 pub use follow::Follow;
 pub use parting::{Ending, Parting};
-pub use people::{Activity, Present};
+pub use people::{Activity, PRESENCE_GRACE, Present};
 pub use stay::Stay;
 pub use tail::{Cursor, Encoder, Reach, Signal, Tail};
 

@@ -22,7 +22,7 @@ use crate::session::DeviceCard;
 
 /// How long a device is shown after its connection's last sign of life: longer than a phone takes to change networks,
 /// and half of what a person waits before they wonder.
-pub(super) const PRESENCE_GRACE: Duration = Duration::from_secs(15);
+pub const PRESENCE_GRACE: Duration = Duration::from_secs(15);
 
 /// For how long somebody types who says so once. Clients repeat it while it goes on; one that died does not.
 const TYPING_HOLDS: Duration = Duration::from_secs(10);

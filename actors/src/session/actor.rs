@@ -4,6 +4,7 @@ mod agency;
 mod handlers;
 mod inbox;
 mod pace;
+mod succession;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -91,6 +92,8 @@ pub struct Session {
     held: HoldBack<Ask>,
     hold_timer: Option<SpawnHandle>,
     approval_timer: Option<SpawnHandle>,
+    lead_timer: Option<SpawnHandle>,
+    loaded_at: Instant,
     retry_timer: Option<SpawnHandle>,
     agency: Agency,
     last_delta: Option<Instant>,
@@ -136,6 +139,8 @@ impl Session {
             held: HoldBack::new(),
             hold_timer: None,
             approval_timer: None,
+            lead_timer: None,
+            loaded_at: Instant::now(),
             retry_timer: None,
             agency: Agency::default(),
             last_delta: None,
@@ -155,12 +160,15 @@ impl Session {
     fn loaded(&mut self, core: Core, context: &mut Context<Self>) {
         self.room.tail().continue_at(core.state.head);
         self.core = Some(core);
+        self.loaded_at = Instant::now();
+        self.watch_presence(self.room.changes(), context);
         self.around.metrics.sessions_loaded.add(u64::from(matches!(self.origin, Some(Origin::Journal))));
         if let Some(Origin::New { created, reply }) = self.origin.take() {
             self.is_recovered = true;
             self.create(&created, reply, context);
         } else {
             self.pump(context);
+            self.look_who_leads(context);
         }
     }
 
@@ -341,6 +349,9 @@ impl Session {
         self.tend_agent(context);
         self.tell_growth(context);
         self.watch_approvals(context);
+        if batch.facts.contains(&Fact::LeadMayMove) {
+            self.look_who_leads(context);
+        }
         self.leave_if_done(context);
     }
 

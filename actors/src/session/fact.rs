@@ -12,6 +12,8 @@ pub enum Fact {
     Created,
     /// It was cut off, and is brought to rest by so many events.
     Recovered { events: usize },
+    /// A device was linked, or the lead has moved: somebody may have to take over.
+    LeadMayMove,
     /// A person's message was taken in.
     Accepted { message: MessageId, device: DeviceId },
     /// The agent has taken a message up.
@@ -38,6 +40,7 @@ impl Fact {
     pub fn of(event: &Event, before: &State) -> Option<Self> {
         Some(match event {
             Event::SessionCreated { .. } => Self::Created,
+            Event::DeviceLinked { .. } | Event::PrimaryChanged { .. } => Self::LeadMayMove,
             Event::MessageAccepted { message_id, device_id, .. } => {
                 Self::Accepted { message: *message_id, device: device_id.clone() }
             }
@@ -71,7 +74,7 @@ impl Fact {
             Self::Started { .. } => metrics.agent_start_ended(true),
             Self::Stopped { reason, was_ready: true, .. } => metrics.agent_stops.add(*reason),
             Self::Stopped { .. } => metrics.agent_start_ended(false),
-            Self::TurnStarted { .. } | Self::Expired | Self::Closed => {}
+            Self::LeadMayMove | Self::TurnStarted { .. } | Self::Expired | Self::Closed => {}
         }
     }
 
@@ -80,6 +83,7 @@ impl Fact {
         match self {
             Self::Created => tracing::info!(%session, "session created"),
             Self::Recovered { events } => tracing::info!(%session, events, "session recovered after a stop"),
+            Self::LeadMayMove => {}
             Self::Accepted { message, device } => {
                 tracing::debug!(%session, %device, %message, "message accepted");
             }

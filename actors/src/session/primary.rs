@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::event::{By, Conflict, Event, PrimaryReason};
 use crate::ids::DeviceId;
 use crate::refusal::{Code, Refusal};
+use crate::room::Present;
 
 /// What a device is writing and has not sent lies in the shared state under this and the device's id.
 const DRAFT: &str = "draft.";
@@ -29,17 +30,6 @@ pub struct Primary {
     pub since: Timestamp,
     /// Whether a person gave it the lead.
     pub is_handed: bool,
-}
-
-/// What is known of a device's presence when a successor is looked for.
-#[derive(Debug, Clone)]
-pub struct Candidate<A> {
-    /// Which device.
-    pub device: DeviceId,
-    /// Whether it is there, or was a moment ago.
-    pub is_online: bool,
-    /// When its person last did something.
-    pub last_active: A,
 }
 
 /// The lead of the first device that is there.
@@ -70,22 +60,26 @@ pub(super) fn decide_handoff(state: &State, by: &By, to: &DeviceId, now: Timesta
     Decision::Do { events, effects: Vec::new(), answer: Told::Done }
 }
 
+/// Until when a device that was handed the lead may still come; none when there is nobody to wait for.
+#[must_use]
+pub(super) fn awaited_until(state: &State, roster: &[Present], now: Timestamp) -> Option<Timestamp> {
+    let primary = state.primary.as_ref().filter(|primary| primary.is_handed && !is_there(roster, primary))?;
+    let until = primary.since.plus(HANDED_WAITS);
+    (now < until).then_some(until)
+}
+
 /// Who takes over, if somebody must: the device whose person was active last, of those that are there.
 #[must_use]
-pub(super) fn successor<A: Ord + Copy>(
-    state: &State,
-    candidates: &[Candidate<A>],
-    now: Timestamp,
-) -> Option<DeviceId> {
-    if let Some(primary) = &state.primary {
-        let is_there = candidates.iter().any(|one| one.device == primary.device && one.is_online);
-        let is_awaited = primary.is_handed && now < primary.since.plus(HANDED_WAITS);
-        if is_there || is_awaited {
-            return None;
-        }
+pub(super) fn successor(state: &State, roster: &[Present]) -> Option<DeviceId> {
+    if state.primary.as_ref().is_some_and(|primary| is_there(roster, primary)) {
+        return None;
     }
-    let there = candidates.iter().filter(|one| one.is_online && state.devices.contains_key(&one.device));
+    let there = roster.iter().filter(|one| one.is_online && state.devices.contains_key(&one.device));
     there.max_by_key(|one| one.last_active).map(|one| one.device.clone())
+}
+
+fn is_there(roster: &[Present], primary: &Primary) -> bool {
+    roster.iter().any(|one| one.is_online && one.device == primary.device)
 }
 
 /// Decides a take-over, unless somebody else has the lead by now.
@@ -127,7 +121,10 @@ fn is_blank(draft: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::event::Record;
@@ -176,13 +173,22 @@ mod tests {
         state.primary.as_ref().map_or("nobody", |primary| primary.device.as_str())
     }
 
-    fn there(devices: &[(&str, bool, u64)]) -> Vec<Candidate<u64>> {
-        let candidate = |(name, is_online, last_active): &(&str, bool, u64)| Candidate {
+    /// Devices that are there or were; the number says when their people were active last.
+    fn there(devices: &[(&str, bool, u64)]) -> Vec<Present> {
+        let start = Instant::now();
+        let present = |(name, is_online, last_active): &(&str, bool, u64)| Present {
             device: device(name),
+            name: None,
+            kind: None,
+            user: UserId::owner(),
             is_online: *is_online,
-            last_active: *last_active,
+            activity: None,
+            cursor: None,
+            acked_seq: 0,
+            last_active: start + Duration::from_secs(*last_active),
+            offline_since: None,
         };
-        devices.iter().map(candidate).collect()
+        devices.iter().map(present).collect()
     }
 
     fn write(state: &mut State, key: &str, value: Value) {
@@ -248,10 +254,10 @@ mod tests {
     fn the_most_recently_active_device_that_is_there_takes_over() {
         let mut state = two_devices();
         let all = there(&[("laptop", true, 1), ("phone", true, 9), ("stranger", true, 99)]);
-        assert_eq!(successor(&state, &all, at(5)), None, "it is there");
+        assert_eq!(successor(&state, &all), None, "it is there");
         let gone = there(&[("laptop", false, 1), ("phone", true, 9), ("stranger", true, 99)]);
-        assert_eq!(successor(&state, &gone, at(5)), Some(device("phone")));
-        assert_eq!(successor(&state, &there(&[("phone", false, 9)]), at(5)), None, "nobody is there");
+        assert_eq!(successor(&state, &gone), Some(device("phone")));
+        assert_eq!(successor(&state, &there(&[("phone", false, 9)])), None, "nobody is there");
         let succeed = decide_succeed(&state, Some(&device("laptop")), &device("phone"));
         apply(&mut state, succeed, at(5));
         assert_eq!(leads(&state), "phone");
@@ -265,8 +271,10 @@ mod tests {
         let handoff = decide_handoff(&state, &by("laptop"), &device("phone"), at(0));
         apply(&mut state, handoff, at(0));
         let without_phone = there(&[("laptop", true, 1)]);
-        assert_eq!(successor(&state, &without_phone, at(599)), None);
-        assert_eq!(successor(&state, &without_phone, at(600)), Some(device("laptop")));
+        assert_eq!(awaited_until(&state, &without_phone, at(599)), Some(at(600)));
+        assert_eq!(awaited_until(&state, &without_phone, at(600)), None);
+        assert_eq!(successor(&state, &without_phone), Some(device("laptop")));
+        assert_eq!(awaited_until(&state, &there(&[("phone", true, 1)]), at(5)), None, "it has come");
     }
 
     #[test]
@@ -277,6 +285,6 @@ mod tests {
         events.extend(without(&state, &device("laptop")));
         apply(&mut state, done(events), at(2));
         assert_eq!(leads(&state), "nobody");
-        assert_eq!(successor(&state, &there(&[("phone", true, 1)]), at(3)), Some(device("phone")));
+        assert_eq!(successor(&state, &there(&[("phone", true, 1)])), Some(device("phone")));
     }
 }

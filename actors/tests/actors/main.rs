@@ -10,6 +10,7 @@ mod devices;
 mod framework;
 mod lifetimes;
 mod messages;
+mod primary;
 mod recovery;
 mod storage;
 mod support;
