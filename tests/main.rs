@@ -3,6 +3,7 @@
 
 mod agent_faults;
 mod agent_process;
+mod approvals;
 mod client;
 mod command_line;
 mod conformance;
@@ -12,6 +13,7 @@ mod disk_full;
 mod hostile_devices;
 mod http_api;
 mod http_conversation;
+mod in_sync;
 mod layering;
 mod many_sessions;
 mod observing;

@@ -162,7 +162,7 @@ async fn what_cannot_be_understood_is_answered_and_harms_nothing() {
         (r#"{"ref":"r"}"#, "rejected", json!("type")),
         (r#"{"type":"submit","content":"x"}"#, "rejected", json!("sessionId")),
         (r#"{"type":"submit","sessionId":7,"content":"x"}"#, "rejected", json!("sessionId")),
-        (r#"{"type":"state","sessionId":"x","patch":{}}"#, "rejected", json!("type")),
+        (r#"{"type":"state","sessionId":"x","patch":{"a":1}}"#, "rejected", json!("sessionId")),
     ] {
         socket.send(TEXT, text.as_bytes()).await;
         let heard = socket.hears().await;

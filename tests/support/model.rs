@@ -10,6 +10,8 @@
 //! | `bash COMMAND` | a call of the tool Bash |
 //! | `background COMMAND` | the same, without waiting for its end |
 //! | `read PATH …` | one call of the tool Read for each path, all at once |
+//! | `call NAME INPUT` | a call of any tool, with that JSON |
+//! | `insist COMMAND` | a call of the tool Bash, and another one whenever that one was not allowed |
 //! | `fail STATUS` | that HTTP status |
 //! | anything else | `echo: TEXT` |
 //!
@@ -141,17 +143,17 @@ struct Answer {
     status: Option<StatusCode>,
     pieces: Vec<String>,
     pause: Duration,
-    calls: Vec<(&'static str, Value)>,
+    calls: Vec<(String, Value)>,
 }
 
 impl Answer {
     fn to(request: &Value) -> Self {
-        if let Some(outcome) = tool_outcome(request) {
-            return Self::text(format!("tool said: {outcome}"));
-        }
         let mut texts = user_texts(request);
         let last = texts.pop().unwrap_or_default();
         let (verb, rest) = last.split_once(' ').unwrap_or((last.as_str(), ""));
+        if let Some(outcome) = tool_outcome(request).filter(|_| verb != "insist" || !was_refused(request)) {
+            return Self::text(format!("tool said: {outcome}"));
+        }
         match verb {
             "recall" => Self::text(format!("you said: {}", texts.join("; "))),
             "slow" => {
@@ -168,7 +170,13 @@ impl Answer {
                 let (path, text) = rest.split_once(' ').unwrap_or((rest, ""));
                 Self::call("Write", json!({"file_path": path, "content": text}))
             }
-            "bash" => Self::call("Bash", json!({"command": rest, "description": "Runs a command"})),
+            "call" => {
+                let (tool, input) = rest.split_once(' ').unwrap_or((rest, "{}"));
+                Self::call(tool, serde_json::from_str(input).unwrap_or_default())
+            }
+            "bash" | "insist" => {
+                Self::call("Bash", json!({"command": rest, "description": "Runs a command"}))
+            }
             // The CLI reports the end of the command by itself, in a turn of its own.
             "background" if request["messages"].to_string().contains("<task-notification>") => {
                 Self::text("noted".to_owned())
@@ -178,7 +186,10 @@ impl Answer {
                 json!({"command": rest, "description": "Runs a command", "run_in_background": true}),
             ),
             "read" => Self {
-                calls: rest.split_whitespace().map(|path| ("Read", json!({"file_path": path}))).collect(),
+                calls: rest
+                    .split_whitespace()
+                    .map(|path| ("Read".to_owned(), json!({"file_path": path})))
+                    .collect(),
                 ..Self::text("reading".to_owned())
             },
             "fail" => Self {
@@ -193,8 +204,8 @@ impl Answer {
         Self { status: None, pieces: vec![text], pause: Duration::ZERO, calls: Vec::new() }
     }
 
-    fn call(tool: &'static str, input: Value) -> Self {
-        Self { calls: vec![(tool, input)], ..Self::text("calling".to_owned()) }
+    fn call(tool: &str, input: Value) -> Self {
+        Self { calls: vec![(tool.to_owned(), input)], ..Self::text("calling".to_owned()) }
     }
 
     fn stop_reason(&self) -> &'static str {
@@ -296,6 +307,13 @@ fn own_words(text: &str) -> String {
     }
     own.push_str(rest);
     own.trim().to_owned()
+}
+
+/// Whether the last tool call came to nothing.
+fn was_refused(request: &Value) -> bool {
+    let last = request["messages"].as_array().and_then(|messages| messages.last());
+    let blocks = last.and_then(|last| last["content"].as_array());
+    blocks.is_some_and(|blocks| blocks.iter().any(|block| block["is_error"] == true))
 }
 
 /// The first lines of the tools' outcomes, if the last message of the user holds any.

@@ -28,13 +28,13 @@ impl There {
         self.stay.leave();
     }
 
-    fn is_lost(self) {
+    fn lose(self) {
         self.parting.note(Ending::Lost { since: Instant::now() });
     }
 }
 
 fn leads(view: &View) -> Option<&str> {
-    view.primary_device_id.as_ref().map(|device| device.as_str())
+    view.primary_device_id.as_ref().map(tandem_actors::ids::DeviceId::as_str)
 }
 
 async fn who_leads(house: &House, session: SessionId) -> Option<String> {
@@ -83,12 +83,12 @@ async fn a_lost_connection_costs_the_lead_only_after_the_grace() {
     tokio::time::pause();
     let house = House::open().await;
     let (session, laptop, _phone) = at_the_desk(&house).await;
-    laptop.is_lost();
+    laptop.lose();
     house.pass(TimeDelta::seconds(14)).await;
     let laptop = There::come(&house, session, "laptop").await;
     house.pass(TimeDelta::seconds(20)).await;
     assert_eq!(who_leads(&house, session).await.as_deref(), Some("laptop"));
-    laptop.is_lost();
+    laptop.lose();
     house.pass(TimeDelta::seconds(14)).await;
     assert_eq!(who_leads(&house, session).await.as_deref(), Some("laptop"));
     house.pass(TimeDelta::seconds(2)).await;
