@@ -178,7 +178,9 @@ fn a_clock_far_ahead_wins_for_no_longer_than_others() {
     server.take(&wrong.by, &patch(&[("k", json!("tomorrow"))]), Some(stamp));
     assert_eq!(server.values()["k"], json!("tomorrow"), "nobody else has written it");
     server.wall.advance(TimeDelta::seconds(1));
-    server.take(&by("phone"), &patch(&[("k", json!("today"))]), None);
+    let mut phone = Writer::new("phone", 1_000);
+    let right = phone.clock.stamp();
+    server.take(&phone.by, &patch(&[("k", json!("today"))]), Some(right));
     assert_eq!(server.values()["k"], json!("today"));
     let again = server.take(&wrong.by, &patch(&[("k", json!("tomorrow"))]), Some(stamp));
     assert!(matches!(again, Decision::Do { answer: Told::StateSet { seq: 1, .. }, .. }), "{again:?}");
