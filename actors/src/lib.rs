@@ -8,6 +8,7 @@ pub mod event;
 pub mod hub;
 pub mod ids;
 pub mod journal;
+pub mod locks;
 pub mod metrics;
 pub mod nesting;
 pub mod refusal;

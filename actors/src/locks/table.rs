@@ -1,0 +1,548 @@
+//! The table of leases: who holds what until when, who waits for it, in which order. Pure.
+//!
+//! A request is granted as a whole or not at all. It waits behind whatever it conflicts with that is held, or was asked for
+//! before; so nobody is overtaken, and a request that conflicts with nothing never waits. Whoever holds something is let
+//! through to more of it, past those who wait for what it holds: otherwise it would wait for itself.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::resource::Resource;
+use super::tree::{Mark, NodeId, Tree, Visit};
+use super::{Cycle, Fence, Holder, Millis, Mode, Ticket};
+
+/// How many requests may wait for one resource: more than the conversations of any project; the next one should try later.
+pub(super) const MAX_WAITERS: usize = 64;
+
+/// How many steps the search for a deadlock takes. 64 waiters that all wait for each other are 4,096.
+const MAX_STEPS: usize = 10_000;
+
+/// A request for one or several resources, all or none.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// For whom.
+    pub holder: Holder,
+    /// What; not empty.
+    pub wants: Vec<(Resource, Mode)>,
+    /// For how long it holds without being renewed.
+    pub ttl: Millis,
+    /// Until when it waits if it must; none for not at all.
+    pub wait_until: Option<Millis>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It holds.
+    Granted(Grant),
+    /// It waits.
+    Waiting(Waiting),
+    /// Others hold it, and it does not wait.
+    Busy(Waiting),
+    /// Waiting would never end: these wait for each other, the asker first.
+    Deadlock(Cycle),
+    /// Too many wait already.
+    Full,
+}
+
+/// Locks that are held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Under which it is renewed and given back.
+    pub ticket: Ticket,
+    /// Higher than that of every earlier grant.
+    pub fence: Fence,
+    /// When it ends, unless it is renewed.
+    pub until: Millis,
+}
+
+/// Who is in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Under which it waits; it has ended when the request does not wait.
+    pub ticket: Ticket,
+    /// How many requests are in front of it, those that hold included.
+    pub position: usize,
+    /// The first of them.
+    pub holder: Holder,
+    /// Since when that one holds; none when it waits itself.
+    pub since: Option<Millis>,
+    /// Until when that one holds, unless it is renewed; none when it waits itself.
+    pub until: Option<Millis>,
+}
+
+/// What happened to somebody else's request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// One that waited holds now.
+    Granted(Grant),
+    /// One that held was not renewed in time.
+    Expired(Ended),
+    /// One has waited for as long as it wanted to.
+    TimedOut(Ended),
+    /// One would have waited for ever, because others have given up in between: these wait for each other.
+    Deadlocked(Ended, Cycle),
+}
+
+/// A request that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Which.
+    pub ticket: Ticket,
+    /// Whose.
+    pub holder: Holder,
+    /// What it was about.
+    pub resources: Vec<Resource>,
+    /// Under which number it held; none when it did not.
+    pub fence: Option<Fence>,
+}
+
+/// See the module. Memory grows with what is held and waited for, and with nothing else.
+#[derive(Debug, Clone)]
+pub struct Table {
+    tree: Tree,
+    requests: BTreeMap<Ticket, Request>,
+    by_holder: HashMap<Holder, BTreeSet<Ticket>>,
+    deadlines: BTreeSet<(Millis, Ticket)>,
+    last_ticket: u64,
+    last_fence: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Request {
+    holder: Holder,
+    wants: Vec<Want>,
+    ttl: Millis,
+    stand: Stand,
+}
+
+#[derive(Debug, Clone)]
+struct Want {
+    resource: Resource,
+    node: NodeId,
+    mode: Mode,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stand {
+    Held { fence: Fence, since: Millis, until: Millis },
+    Waits { until: Millis },
+}
+
+impl Table {
+    /// An empty table whose first grant has a fence above `fences_used`.
+    #[must_use]
+    pub fn new(fences_used: Fence) -> Self {
+        Self {
+            tree: Tree::new(),
+            requests: BTreeMap::new(),
+            by_holder: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            last_ticket: 0,
+            last_fence: fences_used.0,
+        }
+    }
+
+    /// Takes a request in. What the holder has already is renewed and keeps its fence.
+    ///
+    /// A grant may let in another request of the same holder: those that it waited behind now wait for it.
+    pub fn ask(&mut self, ask: Ask, now: Millis) -> (Outcome, Vec<News>) {
+        let outcome = self.decide(ask, now);
+        let news = match &outcome {
+            Outcome::Granted(grant) => self.let_in_more_of(grant.ticket, now),
+            _ => Vec::new(),
+        };
+        (outcome, news)
+    }
+
+    fn decide(&mut self, ask: Ask, now: Millis) -> Outcome {
+        let Ask { holder, wants, ttl, wait_until } = ask;
+        let wants: Vec<Want> = wants
+            .into_iter()
+            .map(|(resource, mode)| Want { node: self.tree.node(&resource), resource, mode })
+            .collect();
+        if let Some(held) = self.held_already(&holder, &wants)
+            && let Some(grant) = self.renew(held, ttl, now)
+        {
+            return Outcome::Granted(grant);
+        }
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        let blockers = self.blockers(ticket, &holder, &wants);
+        let Some(first) = blockers.first().copied() else {
+            self.enter(ticket, Request { holder, wants, ttl, stand: Stand::Waits { until: now } });
+            return Outcome::Granted(self.grant(ticket, now));
+        };
+        let waiting = self.describe(ticket, &blockers, first);
+        let Some(until) = wait_until.filter(|until| *until > now) else { return Outcome::Busy(waiting) };
+        if blockers.iter().filter(|blocker| self.is_waiting(**blocker)).count() >= MAX_WAITERS {
+            return Outcome::Full;
+        }
+        self.enter(ticket, Request { holder, wants, ttl, stand: Stand::Waits { until } });
+        match self.cycle_through(ticket).filter(|_| !self.clears_up(ticket)) {
+            Some(cycle) => {
+                self.leave(ticket);
+                Outcome::Deadlock(cycle)
+            }
+            None => Outcome::Waiting(waiting),
+        }
+    }
+
+    /// Lets a lease hold on; none when it is not held any more.
+    pub fn renew(&mut self, ticket: Ticket, ttl: Millis, now: Millis) -> Option<Grant> {
+        let request = self.requests.get_mut(&ticket)?;
+        let Stand::Held { fence, since, until } = request.stand else { return None };
+        if until <= now {
+            return None;
+        }
+        request.ttl = ttl;
+        let later = now.saturating_add(ttl);
+        request.stand = Stand::Held { fence, since, until: later };
+        self.deadlines.remove(&(until, ticket));
+        self.deadlines.insert((later, ticket));
+        Some(Grant { ticket, fence, until: later })
+    }
+
+    /// Gives back what is held, or stops waiting; says who holds now that waited for it.
+    pub fn release(&mut self, ticket: Ticket, now: Millis) -> Vec<News> {
+        match self.leave(ticket) {
+            Some(wants) => self.let_in(&wants, now),
+            None => Vec::new(),
+        }
+    }
+
+    /// The holder is gone: everything of it is given back.
+    pub fn release_all(&mut self, holder: &Holder, now: Millis) -> Vec<News> {
+        let tickets: Vec<Ticket> = self.by_holder.get(holder).into_iter().flatten().copied().collect();
+        let wants: Vec<Want> =
+            tickets.into_iter().filter_map(|ticket| self.leave(ticket)).flatten().collect();
+        self.let_in(&wants, now)
+    }
+
+    /// Ends what is over: leases that were not renewed, waits that were long enough. Then lets in who waited, and ends a
+    /// wait that has become endless. To be called at [`Table::next_deadline`], and every second while anybody waits.
+    pub fn advance(&mut self, now: Millis) -> Vec<News> {
+        let mut news = Vec::new();
+        let mut freed = Vec::new();
+        while let Some((_, ticket)) = self.deadlines.first().copied().filter(|(due, _)| *due <= now) {
+            let Some(ended) = self.ended(ticket) else { break };
+            news.push(if ended.fence.is_some() { News::Expired(ended) } else { News::TimedOut(ended) });
+            freed.extend(self.leave(ticket).into_iter().flatten());
+        }
+        news.extend(self.let_in(&freed, now));
+        while let Some(victim) = self.stuck() {
+            let cycle = self.cycle_through(victim).unwrap_or_else(|| Cycle::from([]));
+            news.extend(self.ended(victim).map(|ended| News::Deadlocked(ended, cycle)));
+            let freed = self.leave(victim).unwrap_or_default();
+            news.extend(self.let_in(&freed, now));
+        }
+        news
+    }
+
+    /// When [`Table::advance`] has something to do next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.deadlines.first().map(|(due, _)| *due)
+    }
+
+    /// The lease under which a holder has exactly this resource.
+    #[must_use]
+    pub fn lease_of(&self, holder: &Holder, resource: &Resource) -> Option<Ticket> {
+        let own = self.by_holder.get(holder)?;
+        let is_it = |ticket: &&Ticket| {
+            self.requests[ticket].is_held()
+                && self.requests[ticket].wants.iter().any(|want| want.resource == *resource)
+        };
+        own.iter().find(is_it).copied()
+    }
+
+    /// Whether a lease still holds under this number: what is written by somebody who was late is refused by it.
+    #[must_use]
+    pub fn is_current(&self, ticket: Ticket, fence: Fence, now: Millis) -> bool {
+        let request = self.requests.get(&ticket);
+        request.is_some_and(|request| {
+            matches!(request.stand, Stand::Held { fence: held, until, .. } if held == fence && until > now)
+        })
+    }
+
+    /// Everybody who holds or waits, in the order of asking.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.requests.iter().map(|(ticket, request)| Entry { ticket: *ticket, request })
+    }
+
+    /// How many hold, and how many wait.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        let held = self.requests.values().filter(|request| request.is_held()).count();
+        (held, self.requests.len() - held)
+    }
+
+    fn ended(&self, ticket: Ticket) -> Option<Ended> {
+        let request = self.requests.get(&ticket)?;
+        let resources = request.wants.iter().map(|want| want.resource.clone()).collect();
+        let fence = match request.stand {
+            Stand::Held { fence, .. } => Some(fence),
+            Stand::Waits { .. } => None,
+        };
+        Some(Ended { ticket, holder: request.holder.clone(), resources, fence })
+    }
+
+    fn enter(&mut self, ticket: Ticket, request: Request) {
+        for want in &request.wants {
+            self.tree.mark(want.node, Mark { ticket, mode: want.mode });
+        }
+        if let Stand::Waits { until } = request.stand {
+            self.deadlines.insert((until, ticket));
+        }
+        self.by_holder.entry(request.holder.clone()).or_default().insert(ticket);
+        self.requests.insert(ticket, request);
+    }
+
+    fn leave(&mut self, ticket: Ticket) -> Option<Vec<Want>> {
+        let request = self.requests.remove(&ticket)?;
+        for want in &request.wants {
+            self.tree.unmark(want.node, ticket);
+        }
+        self.deadlines.remove(&(request.deadline(), ticket));
+        if let Some(own) = self.by_holder.get_mut(&request.holder) {
+            own.remove(&ticket);
+            if own.is_empty() {
+                self.by_holder.remove(&request.holder);
+            }
+        }
+        Some(request.wants)
+    }
+
+    /// Turns a request that is entered into one that holds.
+    fn grant(&mut self, ticket: Ticket, now: Millis) -> Grant {
+        self.last_fence += 1;
+        let fence = Fence(self.last_fence);
+        let mut until = now;
+        if let Some(request) = self.requests.get_mut(&ticket) {
+            self.deadlines.remove(&(request.deadline(), ticket));
+            until = now.saturating_add(request.ttl);
+            request.stand = Stand::Held { fence, since: now, until };
+            self.deadlines.insert((until, ticket));
+        }
+        Grant { ticket, fence, until }
+    }
+
+    /// Grants whoever waited for any of these and is in nobody's way any more, in the order of asking.
+    fn let_in(&mut self, freed: &[Want], now: Millis) -> Vec<News> {
+        let mut candidates = BTreeSet::new();
+        for want in freed {
+            self.tree.visit_related(want.node, |mark| {
+                if self.is_waiting(mark.ticket) {
+                    candidates.insert(mark.ticket);
+                }
+                Visit::GoOn
+            });
+        }
+        self.let_in_of(candidates, now)
+    }
+
+    fn let_in_more_of(&mut self, granted: Ticket, now: Millis) -> Vec<News> {
+        let waiting = self.other_requests_of(granted);
+        if waiting.is_empty() { Vec::new() } else { self.let_in_of(waiting, now) }
+    }
+
+    fn let_in_of(&mut self, mut candidates: BTreeSet<Ticket>, now: Millis) -> Vec<News> {
+        let mut news = Vec::new();
+        while let Some(ticket) = candidates.pop_first() {
+            if self.may_enter(ticket) {
+                news.push(News::Granted(self.grant(ticket, now)));
+                candidates.extend(self.other_requests_of(ticket));
+            }
+        }
+        news
+    }
+
+    /// What else the holder of this request waits for.
+    fn other_requests_of(&self, ticket: Ticket) -> BTreeSet<Ticket> {
+        let holder = self.requests.get(&ticket).map(|request| &request.holder);
+        let own = holder.and_then(|holder| self.by_holder.get(holder));
+        own.into_iter().flatten().copied().filter(|own| self.is_waiting(*own)).collect()
+    }
+
+    fn may_enter(&self, ticket: Ticket) -> bool {
+        let Some(request) = self.requests.get(&ticket) else { return false };
+        request.wants.iter().all(|want| {
+            let mut is_free = true;
+            self.tree.visit_related(want.node, |mark| {
+                is_free = !self.is_in_the_way(ticket, &request.holder, want.mode, mark);
+                if is_free { Visit::GoOn } else { Visit::Enough }
+            });
+            is_free
+        })
+    }
+
+    /// Whatever a request must wait for, in the order of asking.
+    fn blockers(&self, ticket: Ticket, holder: &Holder, wants: &[Want]) -> BTreeSet<Ticket> {
+        let mut blockers = BTreeSet::new();
+        for want in wants {
+            self.tree.visit_related(want.node, |mark| {
+                if self.is_in_the_way(ticket, holder, want.mode, mark) {
+                    blockers.insert(mark.ticket);
+                }
+                Visit::GoOn
+            });
+        }
+        blockers
+    }
+
+    fn is_in_the_way(&self, ticket: Ticket, holder: &Holder, mode: Mode, mark: &Mark) -> bool {
+        if mark.ticket == ticket || (mode == Mode::Shared && mark.mode == Mode::Shared) {
+            return false;
+        }
+        let Some(other) = self.requests.get(&mark.ticket) else { return false };
+        if other.holder == *holder {
+            return false;
+        }
+        other.is_held() || (mark.ticket < ticket && !self.waits_for(mark.ticket, holder))
+    }
+
+    /// Whether a request that waits does so for something that `holder` holds.
+    fn waits_for(&self, ticket: Ticket, holder: &Holder) -> bool {
+        let Some(request) = self.requests.get(&ticket) else { return false };
+        let mut is_so = false;
+        for want in &request.wants {
+            self.tree.visit_related(want.node, |mark| {
+                let is_shared = want.mode == Mode::Shared && mark.mode == Mode::Shared;
+                let other = self.requests.get(&mark.ticket).filter(|_| !is_shared);
+                is_so |= other.is_some_and(|other| other.is_held() && other.holder == *holder);
+                if is_so { Visit::Enough } else { Visit::GoOn }
+            });
+        }
+        is_so
+    }
+
+    fn is_waiting(&self, ticket: Ticket) -> bool {
+        self.requests.get(&ticket).is_some_and(|request| !request.is_held())
+    }
+
+    /// The one request under which the holder has all of this already, at least in these modes.
+    fn held_already(&self, holder: &Holder, wants: &[Want]) -> Option<Ticket> {
+        let own = self.by_holder.get(holder)?;
+        let covers = |ticket: &&Ticket| {
+            let request = &self.requests[ticket];
+            let has = |want: &Want| {
+                request.wants.iter().any(|held| {
+                    held.resource == want.resource && (held.mode == want.mode || held.mode == Mode::Exclusive)
+                })
+            };
+            request.is_held() && wants.iter().all(has)
+        };
+        own.iter().find(covers).copied()
+    }
+
+    /// Whether a request is granted in the end, if everybody who waits for nothing gives back what they hold.
+    ///
+    /// A ring of holders alone does not prove a deadlock: one holder may wait twice, and be let in for the second as soon
+    /// as it has the first. It is tried out, on a copy, and only when there is a ring.
+    fn clears_up(&self, ticket: Ticket) -> bool {
+        !self.played_out().is_waiting(ticket)
+    }
+
+    /// A request that will wait for ever, if there is one: the youngest.
+    fn stuck(&self) -> Option<Ticket> {
+        // A ring needs somebody who waits and has something else in the table.
+        let is_suspect = |request: &Request| !request.is_held() && self.by_holder[&request.holder].len() > 1;
+        if !self.requests.values().any(is_suspect) {
+            return None;
+        }
+        let left = self.played_out().requests;
+        left.into_iter().rev().find(|(_, request)| !request.is_held()).map(|(ticket, _)| ticket)
+    }
+
+    /// The table when whoever waits for nothing has given back what it held, and so on: only rings are left.
+    fn played_out(&self) -> Self {
+        let mut trial = self.clone();
+        loop {
+            let waits = |holder: &Holder| trial.by_holder[holder].iter().any(|own| trial.is_waiting(*own));
+            let Some(free) = trial.by_holder.keys().find(|holder| !waits(holder)).cloned() else {
+                return trial;
+            };
+            trial.release_all(&free, 0);
+        }
+    }
+
+    /// The ring that a request closes by waiting, from its holder back to it.
+    fn cycle_through(&self, ticket: Ticket) -> Option<Cycle> {
+        let start = &self.requests.get(&ticket)?.holder;
+        let mut steps = 0;
+        let mut seen: BTreeSet<&Holder> = BTreeSet::new();
+        let mut ways: Vec<Vec<&Holder>> = vec![vec![start]];
+        while let Some(way) = ways.pop() {
+            let at = way[way.len() - 1];
+            let waiting = self.by_holder.get(at).into_iter().flatten().filter(|own| self.is_waiting(**own));
+            for own in waiting {
+                let request = &self.requests[own];
+                for blocker in self.blockers(*own, &request.holder, &request.wants) {
+                    steps += 1;
+                    let next = &self.requests[&blocker].holder;
+                    if next == start {
+                        return Some(way.iter().map(|holder| (*holder).clone()).collect::<Vec<_>>().into());
+                    }
+                    if steps < MAX_STEPS && seen.insert(next) {
+                        ways.push(way.iter().copied().chain([next]).collect());
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn describe(&self, ticket: Ticket, blockers: &BTreeSet<Ticket>, first: Ticket) -> Waiting {
+        let held = blockers.iter().find(|blocker| !self.is_waiting(**blocker)).copied().unwrap_or(first);
+        let request = &self.requests[&held];
+        let (since, until) = match request.stand {
+            Stand::Held { since, until, .. } => (Some(since), Some(until)),
+            Stand::Waits { .. } => (None, None),
+        };
+        Waiting { ticket, position: blockers.len(), holder: request.holder.clone(), since, until }
+    }
+}
+
+/// A request that holds or waits.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// Under which.
+    pub ticket: Ticket,
+    request: &'a Request,
+}
+
+impl Entry<'_> {
+    /// Whose it is.
+    #[must_use]
+    pub fn holder(&self) -> &Holder {
+        &self.request.holder
+    }
+
+    /// What it is about.
+    pub fn resources(&self) -> impl Iterator<Item = (&Resource, Mode)> {
+        self.request.wants.iter().map(|want| (&want.resource, want.mode))
+    }
+
+    /// The fence, since when, and until when, if it holds.
+    #[must_use]
+    pub fn held(&self) -> Option<(Fence, Millis, Millis)> {
+        match self.request.stand {
+            Stand::Held { fence, since, until } => Some((fence, since, until)),
+            Stand::Waits { .. } => None,
+        }
+    }
+}
+
+impl Request {
+    fn is_held(&self) -> bool {
+        matches!(self.stand, Stand::Held { .. })
+    }
+
+    fn deadline(&self) -> Millis {
+        match self.stand {
+            Stand::Held { until, .. } | Stand::Waits { until } => until,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
