@@ -52,6 +52,14 @@ pub trait Journal: Send + Sync + 'static {
     /// All devices that were ever remembered, in no order.
     fn devices(&self) -> Pending<Vec<DeviceRow>>;
 
+    /// Remembers that fencing numbers up to this one may be used; a lower number than before changes nothing.
+    ///
+    /// *Crash:* none of them is given out again.
+    fn reserve_fences(&self, up_to: u64) -> Pending<()>;
+
+    /// The highest fencing number that was reserved; 0 at first.
+    fn fences(&self) -> Pending<u64>;
+
     /// Whether writes are taken at the moment: `None`, or a sentence that says why not.
     fn trouble(&self) -> Option<String>;
 

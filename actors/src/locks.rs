@@ -2,6 +2,8 @@
 //!
 //! Times are milliseconds of a clock that never goes back; the table is told what time it is and looks at no clock.
 
+mod fact;
+mod keeper;
 mod resource;
 mod table;
 mod tree;
@@ -13,8 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{DeviceId, SessionId};
 
+pub use fact::{Fact, Named, Reason, Told};
+pub use keeper::{Answer, Denied, Held, Keeper, Lease, Life, Request, Verdict, Why};
 pub use resource::{Kind, Resource};
-pub use table::{Ask, Grant, News, Outcome, Table, Waiting};
+pub use table::{Ask, Ended, Entry, Grant, News, Outcome, Table, Waiting};
 
 /// Whether others may hold the same thing beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

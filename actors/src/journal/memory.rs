@@ -24,6 +24,7 @@ struct Shelf {
     next_failure: Option<JournalError>,
     trouble: Option<String>,
     next_transcript_fails: bool,
+    fences: u64,
 }
 
 #[derive(Debug, Default)]
@@ -188,6 +189,16 @@ impl Journal for MemoryJournal {
 
     fn devices(&self) -> Pending<Vec<DeviceRow>> {
         ready(Ok(self.shelf().devices.values().cloned().collect()))
+    }
+
+    fn reserve_fences(&self, up_to: u64) -> Pending<()> {
+        let mut shelf = self.shelf();
+        shelf.fences = shelf.fences.max(up_to);
+        ready(Ok(()))
+    }
+
+    fn fences(&self) -> Pending<u64> {
+        ready(Ok(self.shelf().fences))
     }
 
     fn trouble(&self) -> Option<String> {

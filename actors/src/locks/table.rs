@@ -269,6 +269,34 @@ impl Table {
         self.requests.iter().map(|(ticket, request)| Entry { ticket: *ticket, request })
     }
 
+    /// One of them.
+    #[must_use]
+    pub fn entry(&self, ticket: Ticket) -> Option<Entry<'_>> {
+        self.requests.get(&ticket).map(|request| Entry { ticket, request })
+    }
+
+    /// The highest fence that was given out.
+    #[must_use]
+    pub fn last_fence(&self) -> Fence {
+        Fence(self.last_fence)
+    }
+
+    /// Who would be in front of a holder that asked for all of this alone.
+    #[must_use]
+    pub fn in_front_of(&mut self, holder: &Holder, resources: &[Resource]) -> Option<Waiting> {
+        let wants: Vec<Want> = resources
+            .iter()
+            .map(|resource| Want {
+                node: self.tree.node(resource),
+                resource: resource.clone(),
+                mode: Mode::Exclusive,
+            })
+            .collect();
+        let ticket = Ticket(self.last_ticket + 1);
+        let blockers = self.blockers(ticket, holder, &wants);
+        blockers.first().map(|first| self.describe(ticket, &blockers, *first))
+    }
+
     /// How many hold, and how many wait.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
@@ -276,7 +304,8 @@ impl Table {
         (held, self.requests.len() - held)
     }
 
-    fn ended(&self, ticket: Ticket) -> Option<Ended> {
+    /// A request as it will be remembered.
+    pub(super) fn ended(&self, ticket: Ticket) -> Option<Ended> {
         let request = self.requests.get(&ticket)?;
         let resources = request.wants.iter().map(|want| want.resource.clone()).collect();
         let fence = match request.stand {
