@@ -17,8 +17,9 @@ use serde_json::Value;
 
 use crate::ids::{Epoch, Seq, SessionId};
 use crate::refusal::Refusal;
+use crate::registry::Listed;
 use crate::room::Activity;
-use crate::session::{Answer, Command, Summary, View};
+use crate::session::{Answer, Command, View};
 
 /// How many requests of one connection may be without an answer. The socket reads no further until there are fewer.
 ///
@@ -95,7 +96,7 @@ pub enum Reply {
         state: Arc<View>,
     },
     /// The list of sessions; changes follow it.
-    SessionList(Vec<Arc<Summary>>),
+    SessionList(Vec<Listed>),
     /// The outcome of a command.
     Answer(Answer),
     /// Done, and nothing to say.

@@ -56,11 +56,7 @@ pub(super) fn insert_notice(connection: &Connection, notice: &NoticeRow) -> rusq
 }
 
 /// Forgets the notices of a device up to a number.
-pub(super) fn delete_notices(
-    connection: &Connection,
-    device: &DeviceId,
-    up_to: u64,
-) -> rusqlite::Result<()> {
+pub(super) fn delete_notices(connection: &Connection, device: &DeviceId, up_to: u64) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM notice WHERE device_id = ?1 AND number <= ?2")?
         .execute(params![device.as_str(), up_to.cast_signed()])?;

@@ -2,9 +2,7 @@
 
 use tandem_actors::event::{By, ChainHash};
 use tandem_actors::ids::{NoticeId, SessionId, Term, UserId};
-use tandem_actors::journal::{
-    Append, CursorRow, DeviceRow, Journal, JournalError, MemoryJournal, NoticeRow,
-};
+use tandem_actors::journal::{Append, CursorRow, DeviceRow, Journal, JournalError, MemoryJournal, NoticeRow};
 
 use super::SqliteJournal;
 use super::testing::{Owner, history, line};

@@ -55,12 +55,7 @@ pub(super) fn open(
     }
     let line = Rc::new(Line::new(Outbox::default()));
     let incoming = Incoming::new(RefCell::new(payload));
-    let body = Body::new(
-        line.clone(),
-        service.hub.clock.clone(),
-        service.hub.board.clone(),
-        (place, incoming.clone()),
-    );
+    let body = Body::new(line.clone(), service.hub.clock.clone(), (place, incoming.clone()));
     let write_within = service.settings.write_within;
     let guard = Guard::new(incoming, line.clone());
     let codec = Codec::new().max_size(MAX_MESSAGE_BYTES);

@@ -13,7 +13,7 @@ use crate::event::By;
 use crate::hub::Hub;
 use crate::ids::{ConnectionId, SessionId, UserId};
 use crate::refusal::{Code, Refusal};
-use crate::registry::{Presence, SessionHandle};
+use crate::registry::{Presence, SessionHandle, Watcher};
 use crate::room::{Parting, Stay};
 use crate::session::{Answer, Ask, Command, DeviceCard, View};
 
@@ -98,13 +98,15 @@ impl Device {
                 Some(Reply::Ok)
             }
             Wish::Watch => {
-                let (sessions, after) = self.hub.board.all();
-                self.outbox.push(Outgoing::Watch { after });
-                Some(Reply::SessionList(sessions))
+                let Hub { board, cursors, .. } = &self.hub;
+                let (watcher, list) =
+                    Watcher::start(board.clone(), cursors.clone(), self.card.device_id.clone());
+                self.outbox.push(Outgoing::Watch(watcher));
+                Some(Reply::SessionList(list))
             }
             Wish::Ack(session, seq) => {
                 if let Some(visit) = self.visits.get(&session) {
-                    visit.stay.ack(seq.min(visit.handle.room.tail().head()));
+                    visit.stay.ack(seq);
                 }
                 None
             }

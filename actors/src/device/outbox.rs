@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::Reply;
 use crate::ids::SessionId;
+use crate::registry::Watcher;
 use crate::room::{Ending, Follow, Parting};
 
 /// The queue between a Device actor and the wire of its connection; clones are the same queue.
@@ -45,11 +46,8 @@ pub enum Outgoing {
     Follow(Follow),
     /// No more of this session.
     Unfollow(SessionId),
-    /// From here on, changes of the list behind this number.
-    Watch {
-        /// See [`crate::registry::Board::poll_changes`].
-        after: u64,
-    },
+    /// From here on, changes of the list.
+    Watch(Watcher),
 }
 
 impl Outbox {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::{
-    Append, Claim, CursorRow, DeviceRow, Journal, JournalError, NoticeRow, Pending, SessionRow, TranscriptLine,
+    Append, Claim, CursorRow, DeviceRow, Journal, JournalError, NoticeRow, Pending, SessionRow,
+    TranscriptLine,
 };
 use crate::event::{ChainHash, Record};
 use crate::ids::{DeviceId, Epoch, Seq, SessionId, Term};

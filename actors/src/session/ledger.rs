@@ -14,6 +14,7 @@ pub struct Ledger {
     accepted: HashMap<MessageId, Accepted>,
     numbered: HashMap<DeviceId, Numbered>,
     resolved: HashMap<RequestId, Seq>,
+    notable: Vec<Seq>,
 }
 
 /// A message that was accepted once.
@@ -34,6 +35,9 @@ struct Numbered {
 impl Ledger {
     /// Takes note of an event.
     pub fn apply(&mut self, record: &Record, event: &Event) {
+        if is_for_a_person(event) {
+            self.notable.push(record.seq);
+        }
         match event {
             Event::MessageAccepted { message_id, device_id, content, device_seq, .. } => {
                 let accepted = Accepted { seq: record.seq, digest: content.digest() };
@@ -57,9 +61,16 @@ impl Ledger {
     pub fn forget_after(&mut self, head: Seq) {
         self.accepted.retain(|_, accepted| accepted.seq <= head);
         self.resolved.retain(|_, seq| *seq <= head);
+        self.notable.retain(|seq| *seq <= head);
         for numbered in self.numbered.values_mut() {
             numbered.messages.retain(|(_, seq)| *seq <= head);
         }
+    }
+
+    /// Where the things stand that a person wants to know of, oldest first.
+    #[must_use]
+    pub fn notable(&self) -> &[Seq] {
+        &self.notable
     }
 
     /// What is known of a message.
@@ -86,4 +97,9 @@ impl Ledger {
     pub fn is_resolved(&self, request: &RequestId) -> bool {
         self.resolved.contains_key(request)
     }
+}
+
+/// What counts as unread until a device has acknowledged it: the agent is done, or asks.
+fn is_for_a_person(event: &Event) -> bool {
+    matches!(event, Event::TurnEnded { .. } | Event::ApprovalRequested(_))
 }

@@ -43,7 +43,7 @@ impl Wireless {
                 }
                 Outgoing::Follow(follow) => self.follow = Some(follow),
                 Outgoing::Unfollow(_) => self.follow = None,
-                Outgoing::Watch { .. } | Outgoing::Ready(_) | Outgoing::Last(_) => {}
+                Outgoing::Watch(_) | Outgoing::Ready(_) | Outgoing::Last(_) => {}
             }
         }
         answer.expect("every request has its answer")

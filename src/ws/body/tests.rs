@@ -7,6 +7,7 @@ use tandem_actors::device::Reply;
 use tandem_actors::event::{ChainHash, Event, Record};
 use tandem_actors::ids::{Seq, Term};
 use tandem_actors::journal::{Append, Journal, MemoryJournal};
+use tandem_actors::registry::Board;
 use tandem_actors::room::{Room, Signal};
 use tandem_actors::session::{Status, Summary};
 
@@ -48,7 +49,7 @@ impl Session {
 }
 
 fn body(line: &Rc<Line>) -> Body<()> {
-    Body::new(line.clone(), Arc::new(SystemClock::new()), Arc::default(), ())
+    Body::new(line.clone(), Arc::new(SystemClock::new()), ())
 }
 
 fn answer(reference: &str) -> Outgoing {
@@ -149,16 +150,19 @@ fn a_watcher_sees_each_change_of_the_list() {
         messages: 0,
         queued: 0,
         approvals: 0,
+        notable: 0,
         cost_usd: 0.0,
         devices: Vec::new(),
+        online: Vec::new(),
         pid: None,
         is_warned: false,
     };
-    body.board.post(summary.clone());
-    let (_, after) = body.board.all();
-    line.outbox.push(Outgoing::Watch { after });
+    let board = Arc::new(Board::default());
+    board.post(summary.clone());
+    let (watcher, _) = Watcher::start(board.clone(), Arc::default(), "phone".parse().unwrap());
+    line.outbox.push(Outgoing::Watch(watcher));
     assert!(written(&mut body).is_empty());
-    body.board.post(summary);
+    board.post(summary);
     assert_eq!(written(&mut body), ["session_summary "]);
 }
 

@@ -1,14 +1,13 @@
 //! What the server sends, apart from events and signals, which the tail of each session encodes.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use serde_json::Value;
 use tandem_actors::clock::Timestamp;
 use tandem_actors::device::Reply;
 use tandem_actors::ids::{ConnectionId, DeviceId, Epoch, MessageId, Seq, SessionId, UserId};
 use tandem_actors::refusal::Refusal;
-use tandem_actors::session::{Answer, Summary, View};
+use tandem_actors::registry::Listed;
+use tandem_actors::session::{Answer, View};
 
 use crate::ws::frame;
 
@@ -21,9 +20,9 @@ pub(in crate::ws) enum ServerFrame<'a> {
     /// The start of a session's events.
     Subscribed { session_id: SessionId, epoch: &'a Epoch, head: Seq, from: Seq, reset: bool, state: &'a View },
     /// The list of sessions.
-    SessionList { sessions: &'a [Arc<Summary>] },
+    SessionList { sessions: &'a [Listed] },
     /// One of them has changed.
-    SessionSummary { session: &'a Summary },
+    SessionSummary { session: &'a Listed },
     /// The message is durable.
     Accepted { message_id: MessageId, seq: Seq, duplicate: bool },
     /// Done.
@@ -119,12 +118,13 @@ impl<'a> ServerFrame<'a> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use serde_json::json;
     use serde_json::value::RawValue;
     use tandem_actors::event::Approval;
     use tandem_actors::refusal::Code;
-    use tandem_actors::session::{AgentView, Status};
+    use tandem_actors::session::{AgentView, Status, Summary};
 
     use super::*;
 
@@ -160,8 +160,10 @@ mod tests {
             messages: 1,
             queued: 0,
             approvals: 0,
+            notable: 4,
             cost_usd: 0.5,
             devices: vec!["phone".parse().unwrap()],
+            online: vec!["phone".parse().unwrap()],
             pid: None,
             is_warned: false,
         }
@@ -269,16 +271,16 @@ mod tests {
 
     #[test]
     fn session_list_and_session_summary() {
+        let listed = Listed { summary: Arc::new(summary()), unread: Some(3) };
         let session = format!(
-            r#"{{"sessionId":"{ID}","projectPath":"/p","title":null,"status":"idle","head":3,"createdAt":"{NOON}","lastActivityAt":"{NOON}","expiresAt":"{NOON}","turns":1,"messages":1,"queued":0,"approvals":0,"costUsd":0.5,"devices":["phone"],"pid":null,"isWarned":false}}"#
+            r#"{{"sessionId":"{ID}","projectPath":"/p","title":null,"status":"idle","head":3,"createdAt":"{NOON}","lastActivityAt":"{NOON}","expiresAt":"{NOON}","turns":1,"messages":1,"queued":0,"approvals":0,"notable":4,"costUsd":0.5,"devices":["phone"],"online":["phone"],"pid":null,"isWarned":false,"unread":3}}"#
         );
         assert_eq!(
-            answer(&Reply::SessionList(vec![Arc::new(summary())])),
+            answer(&Reply::SessionList(vec![listed.clone()])),
             format!(r#"{{"type":"session_list","sessions":[{session}],"ref":"r1"}}"#)
         );
-        let summary = summary();
         assert_eq!(
-            text_of(&ServerFrame::SessionSummary { session: &summary }, None),
+            text_of(&ServerFrame::SessionSummary { session: &listed }, None),
             format!(r#"{{"type":"session_summary","session":{session}}}"#)
         );
     }
