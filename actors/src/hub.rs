@@ -12,7 +12,7 @@ use crate::ids::{Seq, SessionId, UserId};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
-use crate::registry::{Board, Create, Cursors, Directory, Find, Registry, SessionHandle, Slots};
+use crate::registry::{Board, Create, Cursors, Directory, Find, Notices, Registry, SessionHandle, Slots};
 use crate::room::Follow;
 use crate::session::{Answer, Ask, Command, View};
 
@@ -27,6 +27,8 @@ pub struct Hub {
     pub directory: Arc<Directory>,
     /// How far each of them has read.
     pub cursors: Arc<Cursors>,
+    /// What they tell each other.
+    pub notices: Arc<Notices>,
     /// The truth, for reading.
     pub journal: Arc<dyn Journal>,
     /// The time of day.

@@ -8,6 +8,7 @@ mod changes;
 mod cursors;
 mod directory;
 mod messages;
+mod notices;
 mod project;
 mod restart;
 mod rounds;
@@ -15,6 +16,7 @@ mod saving;
 mod slots;
 #[cfg(test)]
 mod testing;
+mod waiting;
 mod watcher;
 
 use std::collections::HashMap;
@@ -41,6 +43,7 @@ pub use capacity::{Capacity, Moves, Pressure};
 pub use cursors::Cursors;
 pub use directory::{DeviceEntry, Directory, Presence};
 pub use messages::{Create, Find, Loaded, SessionHandle, StopAll};
+pub use notices::Notices;
 pub use rounds::Limits;
 pub(crate) use saving::save;
 pub use slots::{Counts, Slot, Slots, Usage};

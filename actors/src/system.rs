@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::journal::{Journal, JournalError, SessionRow};
 use crate::metrics::Metrics;
-use crate::registry::{Board, Cursors, Directory, Limits, Registry, Setup, Slots, StopAll, save};
+use crate::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots, StopAll, save};
 use crate::room::Encoder;
 use crate::session::{Policy, Summary, Surroundings};
 
@@ -71,6 +71,9 @@ impl System {
         }
         let directory = Arc::new(Directory::new(parts.clock.clone(), parts.journal.devices().await?));
         let cursors = Arc::new(Cursors::new(parts.journal.cursors().await?, &board));
+        let notices =
+            Notices::load(parts.journal.clone(), parts.clock.clone(), board.clone(), directory.clone());
+        let notices = notices.await?;
         let arbiters: Vec<Arbiter> = (0..parts.threads).map(|_| Arbiter::new()).collect();
         let canonical = |root: PathBuf| root.canonicalize().unwrap_or(root);
         let around = Surroundings {
@@ -100,6 +103,7 @@ impl System {
             board,
             directory,
             cursors,
+            notices,
             journal: parts.journal,
             clock: parts.clock,
             slots,

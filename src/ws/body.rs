@@ -18,7 +18,8 @@ use tandem_actors::registry::Watcher;
 use tandem_actors::room::Follow;
 
 use super::farewell::Farewell;
-use super::line::Line;
+use super::frame;
+use super::line::{Line, RECEIPT_PING};
 use super::protocol::ServerFrame;
 
 /// Answers are gathered into one write up to about this size.
@@ -66,6 +67,7 @@ impl<G> Body<G> {
     fn take_answers(&mut self, context: &Context<'_>) -> Vec<u8> {
         let mut frames = Vec::new();
         let mut has_taken = false;
+        let mut asks_for_receipt = false;
         while frames.len() < MAX_GATHERED_BYTES
             && !self.is_over
             && let Poll::Ready(outgoing) = self.line.outbox.poll_next(context.waker())
@@ -74,6 +76,13 @@ impl<G> Body<G> {
             match outgoing {
                 Some(Outgoing::Reply { reference, reply }) => {
                     ServerFrame::answering(&reply, self.clock.now()).write(reference.as_deref(), &mut frames);
+                }
+                Some(Outgoing::Notice(notice, receipt)) => {
+                    ServerFrame::Notice(&notice).write(None, &mut frames);
+                    if let Some(receipt) = receipt {
+                        self.line.expect_receipt(receipt);
+                        asks_for_receipt = true;
+                    }
                 }
                 Some(Outgoing::Ready(ready)) => frames.extend_from_slice(&ready),
                 Some(Outgoing::Last(last)) => {
@@ -88,6 +97,10 @@ impl<G> Body<G> {
                 Some(Outgoing::Watch(watcher)) => self.watcher = Some(watcher),
                 None => self.is_over = true,
             }
+        }
+        if asks_for_receipt {
+            // Whoever answers a ping has read what stood before it.
+            frame::ping(RECEIPT_PING, &mut frames);
         }
         if has_taken {
             self.line.release_brake();

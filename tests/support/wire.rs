@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Actor as _;
+use futures_util::FutureExt as _;
 use tandem::access::Access;
 use tandem::server::{Server, Stopper, listen};
 use tandem::service::Settings;
@@ -14,7 +15,7 @@ use tandem_actors::clock::{Clock, SystemClock};
 use tandem_actors::hub::Hub;
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::metrics::Metrics;
-use tandem_actors::registry::{Board, Cursors, Directory, Limits, Registry, Setup, Slots};
+use tandem_actors::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots};
 use tandem_actors::session::{Policy, Surroundings};
 
 /// The token that the server takes.
@@ -91,6 +92,8 @@ fn hub(journal: &MemoryJournal) -> Hub {
     let board = Arc::new(Board::default());
     let directory = Arc::new(Directory::new(clock.clone(), Vec::new()));
     let cursors = Arc::new(Cursors::default());
+    let notices = Notices::load(Arc::new(journal.clone()), clock.clone(), board.clone(), directory.clone());
+    let notices = notices.now_or_never().unwrap().unwrap();
     let slots = Slots::new(10);
     let metrics = Metrics::default();
     let mut simulator = ProcessConfig::new(env!("CARGO_BIN_EXE_tandem"), Environment::inherited(&[]));
@@ -117,7 +120,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
     };
     let registry = Registry::new(setup).start();
     let (journal, gauge) = (Arc::new(journal.clone()), Arc::new(ProcGauge::default()));
-    Hub { registry, board, directory, cursors, journal, clock, slots, metrics, gauge }
+    Hub { registry, board, directory, cursors, notices, journal, clock, slots, metrics, gauge }
 }
 
 fn access() -> Access {

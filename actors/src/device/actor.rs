@@ -43,7 +43,7 @@ impl Device {
     /// Makes the actor of a connection that has said hello; start it where its socket lives.
     #[must_use]
     pub fn new(hub: Hub, card: DeviceCard, connection: ConnectionId, outbox: Outbox) -> Self {
-        let presence = hub.directory.connect(&card, connection);
+        let presence = hub.directory.connect(&card, connection, outbox.clone());
         Self {
             hub,
             card,
@@ -74,6 +74,13 @@ impl Device {
                 Wish::Subscribe(subscribe) => self.subscribe(reference, subscribe, answered, context),
                 Wish::Command(session, command) => {
                     self.pass_on(reference, session, command, answered, context);
+                }
+                Wish::Notify(notify) => {
+                    let sending = self.hub.notices.notify(&self.by(), &notify).into_actor(self);
+                    context.spawn(sending.map(move |outcome, device, _| {
+                        let reply = outcome.map_or_else(Reply::Rejected, Reply::Notified);
+                        device.finish(reference, reply, answered);
+                    }));
                 }
                 quick => {
                     if let Some(reply) = self.answer_at_once(quick) {
@@ -119,7 +126,7 @@ impl Device {
                 }
                 None
             }
-            Wish::Subscribe(_) | Wish::Command(..) => None,
+            Wish::Subscribe(_) | Wish::Command(..) | Wish::Notify(_) => None,
         }
     }
 
@@ -295,6 +302,7 @@ impl Actor for Device {
     fn started(&mut self, context: &mut Context<Self>) {
         // The socket never has more than this without an answer, so that requests stay in order (docs/architecture.md).
         context.set_mailbox_capacity(MAX_UNANSWERED * 2);
+        self.hub.notices.hand_over(&self.card.device_id);
     }
 }
 

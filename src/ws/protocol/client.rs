@@ -79,12 +79,13 @@ fn wish(kind: &str, fields: &Fields, own: &DeviceId) -> Wish {
         "watch" => Ok(Wish::Watch),
         "ack" => ack(fields),
         "activity" => activity(fields),
+        "notify" => fields.notify().map(Wish::Notify),
         "ping" => Ok(Wish::Ping),
         "hello" => Err(Refusal::bad_field(
             "type",
             "This connection has said hello already; open another one for another device.",
         )),
-        "state" | "handoff" | "notify" => {
+        "state" | "handoff" => {
             Err(Refusal::bad_field("type", format!("This server does not know {kind} yet.")))
         }
         _ => match command(kind, fields, own) {
@@ -330,7 +331,7 @@ mod tests {
                 "cursor",
             ),
             (json!({"type": "ack", "sessionId": SESSION}), "seq"),
-            (json!({"type": "notify", "to": {"all": true}}), "type"),
+            (json!({"type": "notify", "to": {"all": true}}), "message"),
             (json!({"type": "hello", "protocol": 1, "deviceId": "again"}), "type"),
         ] {
             let wish = wish(&frame);

@@ -5,6 +5,7 @@ use serde_json::Value;
 use tandem_actors::clock::Timestamp;
 use tandem_actors::device::Reply;
 use tandem_actors::ids::{ConnectionId, DeviceId, Epoch, MessageId, Seq, SessionId, UserId};
+use tandem_actors::notice::{Delivery, Notice};
 use tandem_actors::refusal::Refusal;
 use tandem_actors::registry::Listed;
 use tandem_actors::session::{Answer, View};
@@ -32,6 +33,11 @@ pub(in crate::ws) enum ServerFrame<'a> {
         #[serde(flatten)]
         more: Option<&'a Value>,
     },
+    /// What became of a notice.
+    #[serde(rename = "ok")]
+    Notified(Delivery),
+    /// A word from another device.
+    Notice(&'a Notice),
     /// Here.
     Pong { server_time: Timestamp },
     /// A command was refused.
@@ -93,6 +99,7 @@ impl<'a> ServerFrame<'a> {
             Reply::Answer(Answer::Extended { expires_at }) => Self::ok(Some(*expires_at), None),
             // No frame asks for a view alone.
             Reply::Answer(Answer::Done | Answer::View(_)) | Reply::Ok => Self::ok(None, None),
+            Reply::Notified(delivery) => Self::Notified(*delivery),
             Reply::OkWith(more) => Self::ok(None, Some(more)),
             Reply::Pong => Self::Pong { server_time: now },
             Reply::Rejected(error) => Self::Rejected { error },
@@ -122,7 +129,7 @@ mod tests {
 
     use serde_json::json;
     use serde_json::value::RawValue;
-    use tandem_actors::event::Approval;
+    use tandem_actors::event::{Approval, By};
     use tandem_actors::refusal::Code;
     use tandem_actors::session::{AgentView, Status, Summary};
 
@@ -282,6 +289,26 @@ mod tests {
         assert_eq!(
             text_of(&ServerFrame::SessionSummary { session: &listed }, None),
             format!(r#"{{"type":"session_summary","session":{session}}}"#)
+        );
+    }
+
+    #[test]
+    fn a_notice_and_what_became_of_it() {
+        let notice = Notice {
+            notice_id: ID.parse().unwrap(),
+            from: By { device_id: "phone".parse().unwrap(), user_id: UserId::owner() },
+            message: "dinner".into(),
+            at: noon(),
+        };
+        assert_eq!(
+            text_of(&ServerFrame::Notice(&notice), None),
+            format!(
+                r#"{{"type":"notice","noticeId":"{ID}","from":{{"deviceId":"phone","userId":"owner"}},"message":"dinner","at":"{NOON}"}}"#
+            )
+        );
+        assert_eq!(
+            answer(&Reply::Notified(Delivery { delivered: 2, waiting: 0 })),
+            r#"{"type":"ok","delivered":2,"waiting":0,"ref":"r1"}"#
         );
     }
 
