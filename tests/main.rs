@@ -15,6 +15,7 @@ mod http_conversation;
 mod layering;
 mod many_sessions;
 mod observing;
+mod people;
 mod recovery;
 mod rolling;
 mod soak;
