@@ -173,6 +173,10 @@ async fn notices_to_a_device_that_is_away_survive_a_kill_and_come_once() {
     server.kill().await;
 
     let server = home.serve().await;
+    // Answers no ping, so that nobody knows whether it got anything before it was cut.
+    let mut deaf = RawWs::greeted(address(&server), &server.token).await;
+    assert_eq!(deaf.hears().await["message"], "notice 3");
+    drop(deaf);
     let phone = server.device("phone").await;
     let expected: Vec<String> = (3..=102).map(|number| format!("notice {number}")).collect();
     assert_eq!(notices(&phone, 102).await, expected, "the last hundred, in order, each once");

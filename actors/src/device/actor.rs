@@ -267,15 +267,25 @@ impl Entry {
         };
         let stay = (!stays_already).then(|| handle.room.enter(connection, &card, parting));
         let attach = Command::Attach { connection, device: card };
-        let outcome = ask(&handle, by, attach).await?;
-        let view = match outcome.await {
-            Ok(Ok(Answer::View(view))) => view,
-            Ok(Err(refusal)) => return Err(refusal),
-            Ok(Ok(_)) | Err(_) => return Err(Refusal::session_restarted()),
+        let attached = async {
+            let view = match ask(&handle, by, attach).await?.await {
+                Ok(Ok(Answer::View(view))) => view,
+                Ok(Err(refusal)) => return Err(refusal),
+                Ok(Ok(_)) | Err(_) => return Err(Refusal::session_restarted()),
+            };
+            let hash = hash_at_cursor(&hub, &wanted).await?;
+            Ok((start(&wanted, &hub.journal.epoch(), view.head, hash.as_deref()), view))
         };
-        let hash = hash_at_cursor(&hub, &wanted).await?;
-        let start = start(&wanted, &hub.journal.epoch(), view.head, hash.as_deref());
-        Ok(Entered { handle, stay, view, start })
+        match attached.await {
+            Ok((start, view)) => Ok(Entered { handle, stay, view, start }),
+            Err(refusal) => {
+                // Whoever was not let in is not waited for.
+                if let Some(stay) = stay {
+                    stay.leave();
+                }
+                Err(refusal)
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tandem_actors::device::Wish;
+use tandem_actors::device::{Reply, Wish};
 use tandem_actors::ids::SessionId;
 use tandem_actors::room::{Activity, Ending, Present, Room};
 use tandem_actors::session::Command;
@@ -159,6 +159,18 @@ async fn who_unsubscribes_is_gone_at_once_and_stays_connected() {
     phone.wish(Wish::Unsubscribe(session)).await;
     assert!(room_of(&house, session).await.is_empty());
     assert_eq!(house.hub.directory.online(), 1);
+    house.close().await;
+}
+
+#[actix::test]
+async fn who_was_not_let_in_is_not_shown() {
+    let house = House::open().await;
+    let session = house.session().await;
+    house.journal.refuse_appends(Some("the disk is full"));
+    let mut phone = Wireless::connect(&house, "phone");
+    let refused = phone.wish(Wish::Subscribe(to(session))).await;
+    assert!(matches!(refused, Reply::Rejected(_)), "{refused:?}");
+    assert!(room_of(&house, session).await.is_empty());
     house.close().await;
 }
 
