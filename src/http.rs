@@ -11,6 +11,7 @@ mod devices;
 mod events;
 mod health;
 mod metrics;
+mod notify;
 mod page;
 mod params;
 mod queue;
@@ -91,6 +92,7 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(delete().to(devices::unlink)),
         )
         .service(at("/devices").route(get().to(devices::all)))
+        .service(at("/notify").route(post().to(notify::notify)))
         .service(at("/metrics/sessions").route(get().to(metrics::sessions)))
         .default_service(web::to(no_such_path))
 }

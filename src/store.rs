@@ -13,6 +13,7 @@ mod folder;
 mod health;
 mod lost_tail;
 mod open_error;
+mod people;
 mod queries;
 mod queue;
 mod reader;
@@ -34,8 +35,10 @@ mod tests;
 use std::path::Path;
 
 use tandem_actors::event::Record;
-use tandem_actors::ids::{Epoch, Seq, SessionId};
-use tandem_actors::journal::{Append, Claim, DeviceRow, Journal, Pending, SessionRow, TranscriptLine};
+use tandem_actors::ids::{DeviceId, Epoch, Seq, SessionId};
+use tandem_actors::journal::{
+    Append, Claim, CursorRow, DeviceRow, Journal, NoticeRow, Pending, SessionRow, TranscriptLine,
+};
 
 use checkpoint::Wal;
 use folder::Folder;
@@ -148,6 +151,26 @@ impl Journal for SqliteJournal {
 
     fn devices(&self) -> Pending<Vec<DeviceRow>> {
         self.readers.ask("read the devices", queries::devices)
+    }
+
+    fn save_cursors(&self, cursors: Vec<CursorRow>) -> Pending<()> {
+        self.writer.ask(|answer| Request::SaveCursors(cursors, answer))
+    }
+
+    fn cursors(&self) -> Pending<Vec<CursorRow>> {
+        self.readers.ask("read the cursors of devices", people::cursors)
+    }
+
+    fn keep_notice(&self, notice: NoticeRow) -> Pending<()> {
+        self.writer.ask(|answer| Request::KeepNotice(notice, answer))
+    }
+
+    fn forget_notices(&self, device: DeviceId, up_to: u64) -> Pending<()> {
+        self.writer.ask(|answer| Request::ForgetNotices(device, up_to, answer))
+    }
+
+    fn notices(&self) -> Pending<Vec<NoticeRow>> {
+        self.readers.ask("read the notices", people::notices)
     }
 
     fn trouble(&self) -> Option<String> {

@@ -40,8 +40,10 @@ fn summary(last_activity: i64, status: Status) -> Summary {
         messages: 2,
         queued: 0,
         approvals: 0,
+        notable: 0,
         cost_usd: 0.0,
         devices: Vec::new(),
+        online: Vec::new(),
         pid: None,
         is_warned: false,
     }

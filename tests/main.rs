@@ -17,6 +17,7 @@ mod in_sync;
 mod layering;
 mod many_sessions;
 mod observing;
+mod people;
 mod recovery;
 mod rolling;
 mod soak;

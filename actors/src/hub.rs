@@ -12,7 +12,7 @@ use crate::ids::{Seq, SessionId};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
-use crate::registry::{Board, Create, Directory, Find, Registry, SessionHandle, Slots};
+use crate::registry::{Board, Create, Cursors, Directory, Find, Notices, Registry, SessionHandle, Slots};
 use crate::room::Follow;
 use crate::session::{Answer, Ask, Command, View};
 
@@ -25,6 +25,10 @@ pub struct Hub {
     pub board: Arc<Board>,
     /// The devices.
     pub directory: Arc<Directory>,
+    /// How far each of them has read.
+    pub cursors: Arc<Cursors>,
+    /// What they tell each other.
+    pub notices: Arc<Notices>,
     /// The truth, for reading.
     pub journal: Arc<dyn Journal>,
     /// The time of day.

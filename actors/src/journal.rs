@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::event::{ChainHash, Record};
-use crate::ids::{DeviceId, Epoch, Seq, SessionId, Term};
+use crate::event::{By, ChainHash, Record};
+use crate::ids::{DeviceId, Epoch, NoticeId, Seq, SessionId, Term};
 
 pub use memory::MemoryJournal;
 
@@ -51,6 +51,26 @@ pub trait Journal: Send + Sync + 'static {
 
     /// All devices that were ever remembered, in no order.
     fn devices(&self) -> Pending<Vec<DeviceRow>>;
+
+    /// Remembers how far devices have read; the newest write of a device and session wins.
+    fn save_cursors(&self, cursors: Vec<CursorRow>) -> Pending<()>;
+
+    /// All cursors that were ever remembered, in no order.
+    fn cursors(&self) -> Pending<Vec<CursorRow>>;
+
+    /// Keeps a notice until its device can be handed it, and returns when it is on disk.
+    ///
+    /// Its number is above those of all notices that were kept before.
+    ///
+    /// # Errors
+    /// As [`Journal::append`], without `Fenced`.
+    fn keep_notice(&self, notice: NoticeRow) -> Pending<()>;
+
+    /// Forgets the notices of one device up to a number. *Crash* before it: they are handed over once more.
+    fn forget_notices(&self, device: DeviceId, up_to: u64) -> Pending<()>;
+
+    /// All notices that wait, in the order of their numbers.
+    fn notices(&self) -> Pending<Vec<NoticeRow>>;
 
     /// Whether writes are taken at the moment: `None`, or a sentence that says why not.
     fn trouble(&self) -> Option<String>;
@@ -119,6 +139,36 @@ pub struct DeviceRow {
     pub kind: Option<String>,
     /// When a connection of it was last open.
     pub last_seen_at: Timestamp,
+}
+
+/// How far one device has read in one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CursorRow {
+    /// In which session.
+    pub session: SessionId,
+    /// Which device.
+    pub device: DeviceId,
+    /// The last event that it has acknowledged.
+    pub seq: Seq,
+    /// How many things for a person there were up to then.
+    pub notable: u64,
+}
+
+/// A notice that waits for its device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeRow {
+    /// Its place in the order: rises over all devices.
+    pub number: u64,
+    /// By which a client knows it.
+    pub id: NoticeId,
+    /// For which device.
+    pub to: DeviceId,
+    /// Who sent it.
+    pub from: By,
+    /// What it says.
+    pub message: Arc<str>,
+    /// When it was sent.
+    pub at: Timestamp,
 }
 
 /// Why the journal did not do what was asked.

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod journal;
 pub mod metrics;
 pub mod nesting;
+pub mod notice;
 pub mod refusal;
 pub mod registry;
 pub mod room;

@@ -1,8 +1,8 @@
 //! What the trait promises, asked of every journal there is.
 
-use tandem_actors::event::ChainHash;
-use tandem_actors::ids::{SessionId, Term};
-use tandem_actors::journal::{Append, DeviceRow, Journal, JournalError, MemoryJournal};
+use tandem_actors::event::{By, ChainHash};
+use tandem_actors::ids::{NoticeId, SessionId, Term, UserId};
+use tandem_actors::journal::{Append, CursorRow, DeviceRow, Journal, JournalError, MemoryJournal, NoticeRow};
 
 use super::SqliteJournal;
 use super::testing::{Owner, history, line};
@@ -43,6 +43,8 @@ promises! {
     reading_what_is_not_there_gives_nothing
     sessions_do_not_see_each_other
     the_newest_write_of_a_device_wins
+    the_newest_write_of_a_cursor_wins
+    notices_wait_in_order_until_they_are_forgotten
     a_journal_that_works_has_no_trouble
 }
 
@@ -199,6 +201,36 @@ async fn the_newest_write_of_a_device_wins(journal: impl Journal) {
     journal.save_devices(vec![phone]).await.unwrap();
     journal.save_devices(vec![renamed.clone()]).await.unwrap();
     assert_eq!(journal.devices().await.unwrap(), [renamed]);
+}
+
+async fn the_newest_write_of_a_cursor_wins(journal: impl Journal) {
+    let (session, device) = (SessionId::random(), "phone".parse().unwrap());
+    let first = CursorRow { session, device, seq: 9, notable: 2 };
+    let second = CursorRow { seq: 7, notable: 1, ..first.clone() };
+    let other = CursorRow { device: "laptop".parse().unwrap(), ..first.clone() };
+    journal.save_cursors(vec![first, other.clone()]).await.unwrap();
+    journal.save_cursors(vec![second.clone()]).await.unwrap();
+    let mut cursors = journal.cursors().await.unwrap();
+    cursors.sort_by_key(|cursor| cursor.seq);
+    assert_eq!(cursors, [second, other]);
+}
+
+async fn notices_wait_in_order_until_they_are_forgotten(journal: impl Journal) {
+    let notice = |number: u64, to: &str| NoticeRow {
+        number,
+        id: NoticeId::random(),
+        to: to.parse().unwrap(),
+        from: By { device_id: "laptop".parse().unwrap(), user_id: UserId::owner() },
+        message: format!("number {number}").into(),
+        at: tandem_actors::clock::Timestamp::from_millis(5),
+    };
+    let kept = [notice(1, "phone"), notice(2, "tablet"), notice(3, "phone"), notice(4, "phone")];
+    for one in &kept {
+        journal.keep_notice(one.clone()).await.unwrap();
+    }
+    assert_eq!(journal.notices().await.unwrap(), kept);
+    journal.forget_notices("phone".parse().unwrap(), 3).await.unwrap();
+    assert_eq!(journal.notices().await.unwrap(), [kept[1].clone(), kept[3].clone()]);
 }
 
 async fn a_journal_that_works_has_no_trouble(journal: impl Journal) {

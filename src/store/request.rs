@@ -1,8 +1,8 @@
 //! What the writer is asked, and the answers that it holds back until the commit has decided.
 
 use tandem_actors::clock::Timestamp;
-use tandem_actors::ids::{SessionId, UserId};
-use tandem_actors::journal::{Append, Claim, DeviceRow, JournalError};
+use tandem_actors::ids::{DeviceId, SessionId, UserId};
+use tandem_actors::journal::{Append, Claim, CursorRow, DeviceRow, JournalError, NoticeRow};
 use tokio::sync::oneshot;
 
 /// A token that opens the server; the token itself is nowhere.
@@ -22,6 +22,9 @@ pub(super) enum Request {
     Claim(SessionId, Answer<Claim>),
     Append(Append, Answer<()>),
     SaveDevices(Vec<DeviceRow>, Answer<()>),
+    SaveCursors(Vec<CursorRow>, Answer<()>),
+    KeepNotice(NoticeRow, Answer<()>),
+    ForgetNotices(DeviceId, u64, Answer<()>),
     AddToken(TokenRow, Answer<()>),
 }
 
@@ -66,7 +69,9 @@ impl Request {
                 append.summary.len() + ROW + records.sum::<usize>() + lines.sum::<usize>()
             }
             Self::SaveDevices(devices, _) => devices.len() * ROW,
-            Self::Claim(..) | Self::AddToken(..) => ROW,
+            Self::SaveCursors(cursors, _) => cursors.len() * ROW,
+            Self::KeepNotice(notice, _) => notice.message.len() + ROW,
+            Self::Claim(..) | Self::AddToken(..) | Self::ForgetNotices(..) => ROW,
         }
     }
 
@@ -74,7 +79,12 @@ impl Request {
     pub(super) fn release(self, commit: Result<(), JournalError>) {
         match self {
             Self::Claim(_, answer) => answer.release(commit),
-            Self::Append(_, answer) | Self::SaveDevices(_, answer) | Self::AddToken(_, answer) => {
+            Self::Append(_, answer)
+            | Self::SaveDevices(_, answer)
+            | Self::SaveCursors(_, answer)
+            | Self::KeepNotice(_, answer)
+            | Self::ForgetNotices(_, _, answer)
+            | Self::AddToken(_, answer) => {
                 answer.release(commit);
             }
         }

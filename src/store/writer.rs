@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use tandem_actors::ids::{SessionId, Term};
-use tandem_actors::journal::{Append, Claim, JournalError};
+use tandem_actors::journal::{Append, Claim, JournalError, NoticeRow};
 
 use super::checkpoint::Wal;
 use super::database;
 use super::faults::{Faults, Moment};
 use super::health::Health;
+use super::people;
 use super::queue::{Receiver, Taken};
 use super::request::Request;
 use super::rows::{self, Standing};
@@ -180,6 +181,17 @@ impl Writer {
                     }
                     answer.hold(Ok(()));
                 }
+                Request::SaveCursors(cursors, answer) => {
+                    for cursor in cursors {
+                        people::save_cursor(&self.connection, cursor)?;
+                    }
+                    answer.hold(Ok(()));
+                }
+                Request::KeepNotice(notice, answer) => answer.hold(self.keep_notice(notice)?),
+                Request::ForgetNotices(device, up_to, answer) => {
+                    people::delete_notices(&self.connection, device, *up_to)?;
+                    answer.hold(Ok(()));
+                }
                 Request::AddToken(token, answer) => {
                     rows::save_token(&self.connection, token)?;
                     answer.hold(Ok(()));
@@ -228,6 +240,14 @@ impl Writer {
         rows::update_head(&self.connection, &standing, &append.summary)?;
         self.standings.insert(session, standing);
         Ok(Ok(()))
+    }
+
+    /// Writes a notice, unless the last of the space is for what is under way.
+    fn keep_notice(&self, notice: &NoticeRow) -> rusqlite::Result<Result<(), JournalError>> {
+        if self.space.trouble().is_some() {
+            return Ok(Err(JournalError::NotWritten { reason: "the disk is full".to_owned() }));
+        }
+        people::insert_notice(&self.connection, notice).map(Ok)
     }
 
     fn standing(&self, session: SessionId) -> rusqlite::Result<Option<Standing>> {

@@ -1,11 +1,14 @@
 //! A journal without a disk, for examples and for tests of actors; it forgets everything when it is dropped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::{Append, Claim, DeviceRow, Journal, JournalError, Pending, SessionRow, TranscriptLine};
+use super::{
+    Append, Claim, CursorRow, DeviceRow, Journal, JournalError, NoticeRow, Pending, SessionRow,
+    TranscriptLine,
+};
 use crate::event::{ChainHash, Record};
 use crate::ids::{DeviceId, Epoch, Seq, SessionId, Term};
 
@@ -21,6 +24,8 @@ pub struct MemoryJournal {
 struct Shelf {
     sessions: HashMap<SessionId, Kept>,
     devices: HashMap<DeviceId, DeviceRow>,
+    cursors: HashMap<(SessionId, DeviceId), CursorRow>,
+    notices: BTreeMap<u64, NoticeRow>,
     next_failure: Option<JournalError>,
     trouble: Option<String>,
     next_transcript_fails: bool,
@@ -188,6 +193,41 @@ impl Journal for MemoryJournal {
 
     fn devices(&self) -> Pending<Vec<DeviceRow>> {
         ready(Ok(self.shelf().devices.values().cloned().collect()))
+    }
+
+    fn save_cursors(&self, cursors: Vec<CursorRow>) -> Pending<()> {
+        let mut shelf = self.shelf();
+        for cursor in cursors {
+            shelf.cursors.insert((cursor.session, cursor.device.clone()), cursor);
+        }
+        ready(Ok(()))
+    }
+
+    fn cursors(&self) -> Pending<Vec<CursorRow>> {
+        ready(Ok(self.shelf().cursors.values().cloned().collect()))
+    }
+
+    fn keep_notice(&self, notice: NoticeRow) -> Pending<()> {
+        let (journal, mut is_held) = (self.clone(), self.is_held.subscribe());
+        Box::pin(async move {
+            // The sender lives in `journal`, so the wait ends only by being told.
+            let _ = is_held.wait_for(|is_held| !is_held).await;
+            let mut shelf = journal.shelf();
+            if let Some(reason) = shelf.trouble.clone() {
+                return Err(JournalError::NotWritten { reason });
+            }
+            shelf.notices.insert(notice.number, notice);
+            Ok(())
+        })
+    }
+
+    fn forget_notices(&self, device: DeviceId, up_to: u64) -> Pending<()> {
+        self.shelf().notices.retain(|number, notice| notice.to != device || *number > up_to);
+        ready(Ok(()))
+    }
+
+    fn notices(&self) -> Pending<Vec<NoticeRow>> {
+        ready(Ok(self.shelf().notices.values().cloned().collect()))
     }
 
     fn trouble(&self) -> Option<String> {

@@ -221,7 +221,7 @@ impl Core {
                 kind: linked.kind.clone(),
                 online: present.as_ref().is_some_and(|present| present.is_online),
                 activity: present.as_ref().and_then(|present| present.activity),
-                acked_seq: present.as_ref().map_or(0, |present| present.acked_seq),
+                acked_seq: room.acked_seq(device),
                 cursor: present.and_then(|present| present.cursor),
             }
         });
@@ -281,8 +281,10 @@ impl Core {
             messages: state.messages,
             queued: state.queue.len(),
             approvals: state.approvals.len(),
+            notable: self.ledger.notable().len() as u64,
             cost_usd: state.cost_usd,
             devices: state.devices.keys().cloned().collect(),
+            online: Vec::new(),
             pid: self.live.pid,
             is_warned: state.is_warned,
         }
