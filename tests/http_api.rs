@@ -259,7 +259,8 @@ async fn the_history_is_read_page_by_page() {
         })
         .collect();
     let term = wire.journal.claim(session).await.unwrap().term;
-    let append = Append { session, term, records, transcript: Vec::new(), summary: "{}".into() };
+    let append =
+        Append { session, term, records, transcript: Vec::new(), blobs: Vec::new(), summary: "{}".into() };
     wire.journal.append(append).await.unwrap();
     wire.board.post(summary);
     let path = format!("/api/sessions/{session}/events?after=1&limit=1");

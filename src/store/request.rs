@@ -5,6 +5,8 @@ use tandem_actors::ids::{SessionId, UserId};
 use tandem_actors::journal::{Append, Claim, DeviceRow, JournalError};
 use tokio::sync::oneshot;
 
+use super::blobs::BlobWrite;
+
 /// A token that opens the server; the token itself is nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
@@ -23,6 +25,7 @@ pub(super) enum Request {
     Append(Append, Answer<()>),
     SaveDevices(Vec<DeviceRow>, Answer<()>),
     AddToken(TokenRow, Answer<()>),
+    Blob(BlobWrite, Answer<bool>),
 }
 
 /// Where an answer arrives. An end without one means that the writer's thread died.
@@ -66,6 +69,7 @@ impl Request {
                 append.summary.len() + ROW + records.sum::<usize>() + lines.sum::<usize>()
             }
             Self::SaveDevices(devices, _) => devices.len() * ROW,
+            Self::Blob(write, _) => write.bytes() + ROW,
             Self::Claim(..) | Self::AddToken(..) => ROW,
         }
     }
@@ -74,6 +78,7 @@ impl Request {
     pub(super) fn release(self, commit: Result<(), JournalError>) {
         match self {
             Self::Claim(_, answer) => answer.release(commit),
+            Self::Blob(_, answer) => answer.release(commit),
             Self::Append(_, answer) | Self::SaveDevices(_, answer) | Self::AddToken(_, answer) => {
                 answer.release(commit);
             }

@@ -1,11 +1,14 @@
 //! A journal without a disk, for examples and for tests of actors; it forgets everything when it is dropped.
 
+mod blobs;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use super::{Append, Claim, DeviceRow, Journal, JournalError, Pending, SessionRow, TranscriptLine};
+use crate::blobs::BlobHash;
 use crate::event::{ChainHash, Record};
 use crate::ids::{DeviceId, Epoch, Seq, SessionId, Term};
 
@@ -21,6 +24,7 @@ pub struct MemoryJournal {
 struct Shelf {
     sessions: HashMap<SessionId, Kept>,
     devices: HashMap<DeviceId, DeviceRow>,
+    blobs: HashMap<BlobHash, blobs::Kept>,
     next_failure: Option<JournalError>,
     trouble: Option<String>,
     next_transcript_fails: bool,
@@ -65,7 +69,7 @@ impl MemoryJournal {
     #[must_use]
     pub fn cut_after(&self, session: SessionId, seq: Seq) -> Self {
         let shelf = self.shelf();
-        let mut cut = Shelf::default();
+        let mut cut = Shelf { blobs: shelf.blobs.clone(), ..Shelf::default() };
         if let Some(kept) = shelf.sessions.get(&session) {
             let records = kept.records.iter().filter(|record| record.seq <= seq).cloned().collect();
             let transcript = kept.transcript.clone();
@@ -90,7 +94,7 @@ impl MemoryJournal {
     }
 
     fn append_now(&self, append: Append) -> Result<(), JournalError> {
-        let Append { session, term, records, transcript, summary } = append;
+        let Append { session, term, records, transcript, blobs, summary } = append;
         let mut shelf = self.shelf();
         if let Some(reason) = shelf.trouble.clone() {
             return Err(JournalError::NotWritten { reason });
@@ -108,6 +112,9 @@ impl MemoryJournal {
         kept.records.extend(records);
         kept.transcript.extend(transcript);
         kept.summary = summary;
+        for hash in blobs {
+            shelf.refer(hash, session);
+        }
         failure.map_or(Ok(()), Err)
     }
 }
