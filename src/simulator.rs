@@ -9,6 +9,7 @@
 //!                                                                └─▶ transcript.rs (file and mirror)
 //! ```
 
+mod attachments;
 mod engine;
 mod input;
 mod options;
