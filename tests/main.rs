@@ -3,6 +3,7 @@
 
 mod agent_faults;
 mod agent_process;
+mod attachments;
 mod client;
 mod command_line;
 mod conformance;
