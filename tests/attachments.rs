@@ -316,15 +316,27 @@ async fn the_real_cli_shows_the_model_what_was_attached() {
     let model = Model::start().await;
     let home = Home::with_claude(model.url());
     let server = home.serve().await;
+    let pdf = STANDARD
+        .encode(b"%PDF-1.4\n%\xe2\xe3\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF");
     let attachments = json!([
         {"name": "notes.md", "mimeType": "text/markdown", "data": STANDARD.encode("# A title")},
         {"name": "photo.png", "mimeType": "image/png", "data": PIXEL},
+        {"name": "paper", "mimeType": "application/octet-stream", "data": pdf},
     ]);
-    let body = json!({"projectPath": home.project(), "message": "look", "attachments": attachments});
-    let (status, answer) = server.call("POST", "/api/chat", body).await;
+    let chat = |attachments: Value| {
+        let body = json!({"projectPath": home.project(), "message": "look", "attachments": attachments});
+        server.call("POST", "/api/chat", body)
+    };
+    let (status, answer) = chat(attachments).await;
     assert_eq!((status, &answer["status"]), (200, &json!("completed")), "{answer}");
     let asked = json!(model.requests()).to_string();
-    assert!(asked.contains(PIXEL) && asked.contains("# A title") && asked.contains("notes.md"), "{asked}");
+    for given in [PIXEL, "# A title", "notes.md", &pdf] {
+        assert!(asked.contains(given), "{given}");
+    }
+    // Pictures that are too large for the model the CLI makes smaller by itself; what counts is that it takes them.
+    let largest = json!([{"name": "large.png", "mimeType": "image/png", "data": STANDARD.encode(large())}]);
+    let (status, answer) = chat(largest).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("completed")), "{answer}");
     server.stop().await;
 }
 

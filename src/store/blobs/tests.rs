@@ -15,7 +15,7 @@ fn at(millis: i64) -> Timestamp {
 
 /// Text that is not the same in any two places.
 fn blob(bytes: usize) -> NewBlob {
-    let data: String = (0..).map(|number| format!("{number} ")).take(bytes / 2).collect();
+    let data: String = (0..).map(|number| format!("{number} ")).take(bytes / 2 + 1).collect();
     NewBlob::of(data.into_bytes()[..bytes].to_vec().into(), "phone".parse().unwrap(), at(1_000)).unwrap()
 }
 
@@ -135,6 +135,27 @@ async fn what_no_session_refers_to_is_forgotten_in_time_and_nothing_else() {
     assert_eq!(journal.find(used.hash).await.unwrap().unwrap().sessions, [owner.session]);
     drop(journal);
     assert_eq!((count(&home, "blob_part"), count(&home, "blob_device")), (2, 1));
+}
+
+#[tokio::test]
+async fn a_blob_that_somebody_needs_after_the_look_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    let (touched, used) = (blob(10), blob(11));
+    for blob in [&touched, &used] {
+        journal.keep(blob.clone()).await.unwrap();
+    }
+    let connection = Connection::open(home.path().join("tandem.db")).unwrap();
+    let before = at(5_000);
+    let unused = rows::unused(&connection, before).unwrap();
+    assert_eq!(unused.len(), 2);
+    assert!(journal.touch(touched.hash, before).await.unwrap());
+    let owner = Owner::of_new(&journal).await;
+    journal.append(Append { blobs: vec![used.hash], ..owner.says(&["look"]) }).await.unwrap();
+    for key in unused {
+        assert!(!ask(&journal.writer.asker(), BlobWrite::Forget { key, before }).await.unwrap());
+    }
+    assert_eq!(bytes_of(&journal, used.hash).await.unwrap(), used.data);
 }
 
 #[tokio::test]
