@@ -41,7 +41,7 @@ fn image(data: &[u8]) -> Value {
     json!({"type": "image", "source": source})
 }
 
-fn asks_with(block: Value) -> Value {
+fn asks_with(block: &Value) -> Value {
     json!([{"type": "text", "text": "/attachments"}, block])
 }
 
@@ -122,7 +122,7 @@ async fn a_picture_of_ten_mebibytes_goes_by_websocket_when_it_was_uploaded() {
     phone.subscribe(&session, 0).await;
     upload(&server, "phone", large()).await;
     upload(&server, "phone", large()).await;
-    let accepted = submit(&phone, &session, asks_with(reference(large()))).await;
+    let accepted = submit(&phone, &session, asks_with(&reference(large()))).await;
     assert_eq!(accepted["type"], "accepted", "{accepted}");
     assert_eq!(ended(&phone, &session, 1).await, seen(large()));
     assert_eq!(fetch(&server, "phone", large()).await.unwrap(), large());
@@ -139,7 +139,7 @@ async fn messages_of_one_device_stay_in_order_behind_a_large_picture() {
     // What fits into a frame of 10 MiB.
     let picture = &large()[..7 << 20];
     let first =
-        phone.begin(json!({"type": "submit", "sessionId": session, "content": asks_with(image(picture))}));
+        phone.begin(json!({"type": "submit", "sessionId": session, "content": asks_with(&image(picture))}));
     let second = phone.begin(json!({"type": "submit", "sessionId": session, "content": "second"}));
     let (first, second) = (phone.answer(&first).await, phone.answer(&second).await);
     assert!(first["seq"].as_u64() < second["seq"].as_u64(), "{first} {second}");
@@ -159,10 +159,10 @@ async fn a_waiting_message_can_be_edited_to_have_a_picture() {
     phone.kind(&session, "turn_started", 1).await;
     let over_ws = phone.submit(&session, "second").await["messageId"].clone();
     let over_http = phone.submit(&session, "third").await["messageId"].clone();
-    let edit = json!({"type": "edit", "sessionId": session, "messageId": over_ws, "content": asks_with(image(&pixel()))});
+    let edit = json!({"type": "edit", "sessionId": session, "messageId": over_ws, "content": asks_with(&image(&pixel()))});
     assert_eq!(phone.ask(edit).await["type"], "ok");
     let path = format!("/api/sessions/{session}/queue/{}", over_http.as_str().unwrap());
-    let body = json!({"content": asks_with(image(&pixel()))});
+    let body = json!({"content": asks_with(&image(&pixel()))});
     assert_eq!(server.call("PATCH", &path, body).await.0, 200);
     let queue = server.get(&format!("/api/sessions/{session}/queue")).await;
     assert!(!queue.to_string().contains(PIXEL) && queue.to_string().contains("sha256"), "{queue}");
@@ -180,7 +180,7 @@ async fn other_devices_of_the_session_may_fetch_it_and_nobody_else() {
     let (phone, laptop) = (server.device("phone").await, server.device("laptop").await);
     phone.subscribe(&session, 0).await;
     laptop.subscribe(&session, 0).await;
-    submit(&phone, &session, asks_with(image(&pixel()))).await;
+    submit(&phone, &session, asks_with(&image(&pixel()))).await;
     ended(&laptop, &session, 1).await;
     let hash = BlobHash::of(&pixel()).to_string();
     let response = get(&server, "laptop", &hash).await;
@@ -232,10 +232,10 @@ async fn what_lies_or_is_too_large_is_refused_and_begins_nothing() {
     let phone = server.device("phone").await;
     let html =
         json!({"type": "base64", "media_type": "image/png", "data": STANDARD.encode("GIF89a<script>")});
-    let refused = submit(&phone, &session, asks_with(json!({"type": "image", "source": html}))).await;
+    let refused = submit(&phone, &session, asks_with(&json!({"type": "image", "source": html}))).await;
     assert_eq!((&refused["type"], &refused["error"]["code"]), (&json!("rejected"), &json!("bad_request")));
     assert_eq!(refused["error"]["details"], json!({"field": "content", "block": 1}));
-    let unknown = submit(&phone, &session, asks_with(reference(b"never uploaded"))).await;
+    let unknown = submit(&phone, &session, asks_with(&reference(b"never uploaded"))).await;
     assert!(unknown["error"]["message"].as_str().unwrap().contains("upload it first"), "{unknown}");
 
     let eleven = vec![b'a'; 11 << 20];
@@ -285,7 +285,7 @@ async fn an_attachment_survives_kill_9_and_the_same_message_again_is_a_duplicate
     let server = home.serve().await;
     let session = server.session(&home).await;
     let id = MessageId::random();
-    let message = json!({"type": "submit", "sessionId": session, "messageId": id, "content": asks_with(image(&pixel()))});
+    let message = json!({"type": "submit", "sessionId": session, "messageId": id, "content": asks_with(&image(&pixel()))});
     let phone = server.device("phone").await;
     phone.subscribe(&session, 0).await;
     phone.submit(&session, "/hang soft").await;
