@@ -21,6 +21,7 @@ mod link;
 mod outbox;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod wire;
 
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub use error::{ClientError, RejectedEffect, Rejection};
 pub use frame::{Accepted, Subscribed};
 pub use http::NewSession;
 pub use incoming::{Incoming, SessionEvent};
+pub use upload::Attachment;
 
 /// How long a server may take to answer; it answers when its disk has synced, which is milliseconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -149,6 +151,16 @@ impl Client {
     /// [`ClientError::Rejected`] with `project_not_found` or `project_not_allowed`, or as for [`Client::connect`].
     pub async fn create_session(&self, session: &NewSession) -> Result<SessionId, ClientError> {
         http::create_session(&self.config, session).await
+    }
+
+    /// Brings an attachment of at most 10 MiB to the server; a message refers to it with [`Attachment::block`]. Goes over
+    /// HTTP; repeating is safe.
+    ///
+    /// # Errors
+    /// [`ClientError::Rejected`] with `bad_request` for what is neither picture, PDF nor text, with `too_large`, or as for
+    /// [`Client::connect`].
+    pub async fn upload(&self, data: impl Into<bytes::Bytes>) -> Result<Attachment, ClientError> {
+        upload::upload(&self.config, data.into()).await
     }
 
     /// Follows a session: its events come as [`Incoming::Event`], over all reconnects, until [`Client::unsubscribe`].

@@ -4,6 +4,7 @@
 
 mod active;
 mod approvals;
+mod blobs;
 mod body;
 mod caller;
 mod chat;
@@ -22,6 +23,7 @@ mod shared_state;
 use actix_web::middleware::from_fn;
 use actix_web::web::{delete, get, patch, post, put};
 use actix_web::{HttpResponse, Resource, web};
+use tandem_actors::blobs::MAX_BLOB_BYTES;
 
 use crate::access;
 use crate::error::ApiError;
@@ -90,6 +92,12 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
             at("/sessions/{session}/devices/{device}")
                 .route(put().to(devices::link))
                 .route(delete().to(devices::unlink)),
+        )
+        .service(
+            at("/blobs/{hash}")
+                .app_data(MaxBody(MAX_BLOB_BYTES))
+                .route(get().to(blobs::download))
+                .route(put().to(blobs::upload)),
         )
         .service(at("/devices").route(get().to(devices::all)))
         .service(at("/notify").route(post().to(notify::notify)))

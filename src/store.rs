@@ -5,6 +5,7 @@
 
 mod backup;
 mod ballast;
+mod blobs;
 mod check;
 mod checkpoint;
 mod database;
@@ -40,6 +41,7 @@ use tandem_actors::journal::{
     Append, Claim, CursorRow, DeviceRow, Journal, NoticeRow, Pending, SessionRow, TranscriptLine,
 };
 
+use blobs::NextKey;
 use checkpoint::Wal;
 use folder::Folder;
 use health::Health;
@@ -64,6 +66,7 @@ pub use request::TokenRow;
 pub struct SqliteJournal {
     epoch: Epoch,
     health: Health,
+    next_blob: NextKey,
     // Dropped in this order: the last connection to close removes the log, and only the writer's can; the folder is let
     // go when nobody works in it.
     readers: Readers,
@@ -91,10 +94,13 @@ impl SqliteJournal {
         let health = Health::default();
         let space = Space::of(&folder, faults.clone(), health.clone());
         let (connection, epoch) = database::open_writer(&folder)?;
+        let next_blob = blobs::remove_unfinished(&connection)
+            .map_err(database::failed("remove unfinished attachments", folder.path()))?;
         folder.note_used()?;
         let readers = Readers::start(&folder)?;
         let writer = Writer::new(connection, Wal::of(&folder), space, faults, health.clone());
-        Ok(Self { epoch, health, readers, writer: WriterThread::start(writer)?, _folder: folder })
+        let (next_blob, writer) = (NextKey::from(next_blob), WriterThread::start(writer)?);
+        Ok(Self { epoch, health, next_blob, readers, writer, _folder: folder })
     }
 
     /// Resolves, with the reason, when a commit may have happened or not, or the writer has ended: nothing will be written

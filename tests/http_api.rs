@@ -1,6 +1,7 @@
 //! The HTTP API as far as it needs no session: access, bad input, lists, the page, health.
 
 use serde_json::{Value, json};
+use tandem_actors::blobs::{BlobHash, PART_BYTES};
 use tandem_actors::clock::Timestamp;
 use tandem_actors::event::{ChainHash, Event, Record};
 use tandem_actors::ids::{SessionId, Term};
@@ -261,7 +262,8 @@ async fn the_history_is_read_page_by_page() {
         })
         .collect();
     let term = wire.journal.claim(session).await.unwrap().term;
-    let append = Append { session, term, records, transcript: Vec::new(), summary: "{}".into() };
+    let append =
+        Append { session, term, records, transcript: Vec::new(), blobs: Vec::new(), summary: "{}".into() };
     wire.journal.append(append).await.unwrap();
     wire.board.post(summary);
     let path = format!("/api/sessions/{session}/events?after=1&limit=1");
@@ -304,6 +306,31 @@ async fn a_disk_that_takes_no_writes_shows_in_health_without_details() {
     assert_eq!((&health["storage"]["ok"], &health["agent"]["command"]), (&json!(false), &json!("claude")));
     for shown in [ready, health] {
         assert!(!shown.to_string().contains("somebody"), "{shown}");
+    }
+    wire.stop().await;
+}
+
+#[actix::test]
+async fn a_damaged_attachment_is_never_given_out_as_a_whole_one() {
+    let wire = Wire::start();
+    for (bytes, is_one_part) in [(PART_BYTES, true), (PART_BYTES + 9, false)] {
+        let (whole, mut damaged) = (vec![b'a'; bytes], vec![b'a'; bytes]);
+        damaged[bytes - 1] = b'b';
+        let hash = BlobHash::of(&whole);
+        let path = format!("/api/blobs/{hash}");
+        let (status, _) = answer(wire.request("PUT", &path).body(whole.clone())).await;
+        assert_eq!(status, 200);
+        let response = wire.request("GET", &path).send().await.unwrap();
+        assert_eq!(response.bytes().await.unwrap(), whole);
+        wire.journal.damage_blob(hash, Some(damaged.leak()));
+        let response = wire.request("GET", &path).send().await.unwrap();
+        if is_one_part {
+            assert_eq!(response.status(), 503);
+            let refusal: Value = response.json().await.unwrap();
+            assert_eq!(refusal["error"]["code"], "storage_unavailable");
+        } else {
+            assert!(response.bytes().await.is_err(), "it is cut off before its end");
+        }
     }
     wire.stop().await;
 }

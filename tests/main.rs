@@ -4,6 +4,7 @@
 mod agent_faults;
 mod agent_process;
 mod approvals;
+mod attachments;
 mod client;
 mod command_line;
 mod conformance;

@@ -1,5 +1,7 @@
 //! The way into the actor system for everything that is outside of it: sockets, HTTP handlers, tests, programs.
 
+mod attachments;
+
 use std::sync::Arc;
 
 use actix::Addr;
@@ -15,6 +17,8 @@ use crate::refusal::Refusal;
 use crate::registry::{Board, Create, Cursors, Directory, Find, Notices, Registry, SessionHandle, Slots};
 use crate::room::Follow;
 use crate::session::{Answer, Ask, Command, View};
+
+pub use attachments::no_such_blob;
 
 /// A handle on everything; cheap to clone, may be used from any thread.
 #[derive(Clone)]
@@ -79,6 +83,7 @@ impl Hub {
         command: Command,
     ) -> Result<oneshot::Receiver<Result<Answer, Refusal>>, Refusal> {
         let handle = self.find(session).await?;
+        let command = self.keep_attachments_of(&by, command).await?;
         let (reply, outcome) = oneshot::channel();
         handle.addr.send(Ask { by, command, reply }).await.map_err(|_gone| Refusal::session_restarted())?;
         Ok(outcome)

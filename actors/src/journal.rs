@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::blobs::{BlobHash, Blobs};
 use crate::clock::Timestamp;
 use crate::event::{By, ChainHash, Record};
 use crate::ids::{DeviceId, Epoch, NoticeId, Seq, SessionId, Term};
@@ -16,8 +17,8 @@ pub use memory::MemoryJournal;
 /// What every call of a journal returns: it may be awaited anywhere and borrows nothing.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send>>;
 
-/// Ordered, durable, fenced storage for all sessions of a server.
-pub trait Journal: Send + Sync + 'static {
+/// Ordered, durable, fenced storage for all sessions of a server, and for their attachments.
+pub trait Journal: Blobs {
     /// The identity of this history. A restored backup has another.
     fn epoch(&self) -> Epoch;
 
@@ -114,6 +115,8 @@ pub struct Append {
     pub records: Vec<Record>,
     /// Lines of the agent's transcript, kept beside the events and sent to no device.
     pub transcript: Vec<TranscriptLine>,
+    /// The blobs that the events refer to: from now on the session's devices may read them, and they stay.
+    pub blobs: Vec<BlobHash>,
     /// The session in the list from now on, as JSON text.
     pub summary: Arc<str>,
 }

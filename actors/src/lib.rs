@@ -1,5 +1,6 @@
 //! The actor system of Tandem.
 pub mod agent;
+pub mod blobs;
 pub mod clock;
 pub mod content;
 pub mod device;

@@ -1,6 +1,7 @@
 //! Events as lines for a person. Pure: the same events give the same text.
 
 mod agent;
+mod content;
 mod text;
 
 use std::collections::HashMap;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use tandem_actors::clock::Timestamp;
 
 use super::answer::Answer;
+use content::plain_text;
 
 pub use agent::{Block, blocks};
 pub use text::{Style, brief, clean, tool_line};
@@ -237,21 +239,6 @@ fn changed(data: &Value) -> Option<String> {
         .filter_map(|(field, name)| Some(format!("{name} is now {}", clean(data[*field].as_str()?))))
         .collect();
     (!changes.is_empty()).then(|| changes.join(", "))
-}
-
-/// All text of a content: a string, or blocks.
-fn plain_text(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(blocks) => {
-            let texts = blocks.iter().map(|block| {
-                let kind = word(&block["type"]);
-                block["text"].as_str().map_or_else(|| format!("[{kind}]"), str::to_owned)
-            });
-            texts.collect::<Vec<_>>().join(" ")
-        }
-        _ => String::new(),
-    }
 }
 
 fn word(value: &Value) -> &str {

@@ -1,5 +1,7 @@
 //! What the trait promises, asked of every journal there is.
 
+use tandem_actors::blobs::{BlobHash, NewBlob, PART_BYTES};
+use tandem_actors::clock::Timestamp;
 use tandem_actors::event::{By, ChainHash};
 use tandem_actors::ids::{NoticeId, SessionId, Term, UserId};
 use tandem_actors::journal::{Append, CursorRow, DeviceRow, Journal, JournalError, MemoryJournal, NoticeRow};
@@ -46,6 +48,10 @@ promises! {
     the_newest_write_of_a_cursor_wins
     notices_wait_in_order_until_they_are_forgotten
     a_journal_that_works_has_no_trouble
+    a_blob_is_read_back_part_by_part
+    a_blob_knows_who_brought_it_and_which_sessions_refer_to_it
+    a_blob_that_nobody_needs_is_forgotten
+    a_reference_to_no_blob_loses_no_event
 }
 
 fn is_fenced(result: &Result<(), JournalError>, by: &Append) -> bool {
@@ -237,4 +243,55 @@ async fn a_journal_that_works_has_no_trouble(journal: impl Journal) {
     let mut owner = Owner::of_new(&journal).await;
     owner.write(&journal, &["one"]).await.unwrap();
     assert_eq!(journal.trouble(), None);
+}
+
+fn blob(bytes: usize, by: &str, at: i64) -> NewBlob {
+    let at = Timestamp::from_millis(at);
+    NewBlob::of(vec![b'x'; bytes].into(), by.parse().unwrap(), at).unwrap()
+}
+
+async fn a_blob_is_read_back_part_by_part(journal: impl Journal) {
+    let blob = blob(2 * PART_BYTES + 1, "phone", 0);
+    journal.keep(blob.clone()).await.unwrap();
+    let row = journal.find(blob.hash).await.unwrap().unwrap();
+    assert_eq!((row.kind, row.bytes), (blob.kind, blob.data.len() as u64));
+    for (number, length) in [(0, Some(PART_BYTES)), (1, Some(PART_BYTES)), (2, Some(1)), (3, None)] {
+        let part = journal.part(blob.hash, number).await.unwrap();
+        assert_eq!(part.map(|part| part.len()), length, "{number}");
+    }
+    let other = BlobHash::of(b"other");
+    assert!(journal.find(other).await.unwrap().is_none());
+    assert!(journal.part(other, 0).await.unwrap().is_none());
+}
+
+async fn a_blob_knows_who_brought_it_and_which_sessions_refer_to_it(journal: impl Journal) {
+    let blob = blob(5, "phone", 0);
+    journal.keep(blob.clone()).await.unwrap();
+    journal.keep(NewBlob { by: "laptop".parse().unwrap(), ..blob.clone() }).await.unwrap();
+    let owner = Owner::of_new(&journal).await;
+    // Twice in one append, as two messages of one moment do it.
+    let append = Append { blobs: vec![blob.hash, blob.hash], ..owner.says(&["look"]) };
+    journal.append(append).await.unwrap();
+    let mut row = journal.find(blob.hash).await.unwrap().unwrap();
+    row.devices.sort();
+    assert_eq!(row.devices, ["laptop".parse().unwrap(), "phone".parse().unwrap()]);
+    assert_eq!(row.sessions, [owner.session]);
+}
+
+async fn a_blob_that_nobody_needs_is_forgotten(journal: impl Journal) {
+    let (old, new) = (blob(5, "phone", 10), blob(6, "phone", 20));
+    journal.keep(old.clone()).await.unwrap();
+    journal.keep(new.clone()).await.unwrap();
+    assert_eq!(journal.forget_unused(Timestamp::from_millis(20)).await.unwrap(), 1);
+    assert!(journal.find(old.hash).await.unwrap().is_none());
+    assert!(!journal.touch(old.hash, Timestamp::from_millis(30)).await.unwrap());
+    assert!(journal.touch(new.hash, Timestamp::from_millis(30)).await.unwrap());
+    assert_eq!(journal.forget_unused(Timestamp::from_millis(30)).await.unwrap(), 0);
+}
+
+async fn a_reference_to_no_blob_loses_no_event(journal: impl Journal) {
+    let owner = Owner::of_new(&journal).await;
+    let append = Append { blobs: vec![BlobHash::of(b"gone")], ..owner.says(&["look"]) };
+    journal.append(append.clone()).await.unwrap();
+    assert_eq!(history(&journal, owner.session).await, append.records);
 }

@@ -5,6 +5,8 @@ use tandem_actors::ids::{DeviceId, SessionId, UserId};
 use tandem_actors::journal::{Append, Claim, CursorRow, DeviceRow, JournalError, NoticeRow};
 use tokio::sync::oneshot;
 
+use super::blobs::BlobWrite;
+
 /// A token that opens the server; the token itself is nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
@@ -26,6 +28,7 @@ pub(super) enum Request {
     KeepNotice(NoticeRow, Answer<()>),
     ForgetNotices(DeviceId, u64, Answer<()>),
     AddToken(TokenRow, Answer<()>),
+    Blob(BlobWrite, Answer<bool>),
 }
 
 /// Where an answer arrives. An end without one means that the writer's thread died.
@@ -69,6 +72,7 @@ impl Request {
                 append.summary.len() + ROW + records.sum::<usize>() + lines.sum::<usize>()
             }
             Self::SaveDevices(devices, _) => devices.len() * ROW,
+            Self::Blob(write, _) => write.bytes() + ROW,
             Self::SaveCursors(cursors, _) => cursors.len() * ROW,
             Self::KeepNotice(notice, _) => notice.message.len() + ROW,
             Self::Claim(..) | Self::AddToken(..) | Self::ForgetNotices(..) => ROW,
@@ -79,6 +83,7 @@ impl Request {
     pub(super) fn release(self, commit: Result<(), JournalError>) {
         match self {
             Self::Claim(_, answer) => answer.release(commit),
+            Self::Blob(_, answer) => answer.release(commit),
             Self::Append(_, answer)
             | Self::SaveDevices(_, answer)
             | Self::SaveCursors(_, answer)

@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode};
 use tandem_actors::ids::{SessionId, Term};
 use tandem_actors::journal::{Append, Claim, JournalError, NoticeRow};
 
+use super::blobs::{self, BlobWrite};
 use super::checkpoint::Wal;
 use super::database;
 use super::faults::{Faults, Moment};
@@ -196,6 +197,7 @@ impl Writer {
                     rows::save_token(&self.connection, token)?;
                     answer.hold(Ok(()));
                 }
+                Request::Blob(write, answer) => answer.hold(self.write_blob(write)?),
             }
         }
         self.faults.strike(Moment::BeforeCommit)
@@ -237,6 +239,9 @@ impl Writer {
             standing.lines += 1;
             rows::insert_line(&self.connection, standing.key, standing.lines, line)?;
         }
+        for hash in &append.blobs {
+            blobs::refer(&self.connection, *hash, standing.key)?;
+        }
         rows::update_head(&self.connection, &standing, &append.summary)?;
         self.standings.insert(session, standing);
         Ok(Ok(()))
@@ -248,6 +253,14 @@ impl Writer {
             return Ok(Err(JournalError::NotWritten { reason: "the disk is full".to_owned() }));
         }
         people::insert_notice(&self.connection, notice).map(Ok)
+    }
+
+    fn write_blob(&mut self, write: &BlobWrite) -> rusqlite::Result<Result<bool, JournalError>> {
+        if write.begins_something() && self.space.refuses_new() {
+            let reason = "the disk is full, and this is a new attachment".to_owned();
+            return Ok(Err(JournalError::NotWritten { reason }));
+        }
+        write.apply(&self.connection).map(Ok)
     }
 
     fn standing(&self, session: SessionId) -> rusqlite::Result<Option<Standing>> {

@@ -100,7 +100,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
     simulator.args_prefix = vec!["simulator".into()];
     let around = Surroundings {
         journal: Arc::new(journal.clone()),
-        launcher: Arc::new(ProcessLauncher::start(simulator).unwrap()),
+        launcher: Arc::new(ProcessLauncher::start(simulator, Arc::new(journal.clone())).unwrap()),
         clock: clock.clone(),
         board: board.clone(),
         policy: Policy::default(),

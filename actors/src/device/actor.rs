@@ -142,7 +142,10 @@ impl Device {
         let (hub, known, by) = (self.hub.clone(), self.known(session), self.by());
         let handing_over = async move {
             match known {
-                Some(handle) => ask(&handle, by, command).await,
+                Some(handle) => {
+                    let command = hub.keep_attachments_of(&by, command).await?;
+                    ask(&handle, by, command).await
+                }
                 None => hub.begin(session, by, command).await,
             }
         };

@@ -1,5 +1,7 @@
 //! A journal without a disk, for examples and for tests of actors; it forgets everything when it is dropped.
 
+mod blobs;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +11,7 @@ use super::{
     Append, Claim, CursorRow, DeviceRow, Journal, JournalError, NoticeRow, Pending, SessionRow,
     TranscriptLine,
 };
+use crate::blobs::BlobHash;
 use crate::event::{ChainHash, Record};
 use crate::ids::{DeviceId, Epoch, Seq, SessionId, Term};
 
@@ -26,6 +29,7 @@ struct Shelf {
     devices: HashMap<DeviceId, DeviceRow>,
     cursors: HashMap<(SessionId, DeviceId), CursorRow>,
     notices: BTreeMap<u64, NoticeRow>,
+    blobs: HashMap<BlobHash, blobs::Kept>,
     next_failure: Option<JournalError>,
     trouble: Option<String>,
     next_transcript_fails: bool,
@@ -70,7 +74,7 @@ impl MemoryJournal {
     #[must_use]
     pub fn cut_after(&self, session: SessionId, seq: Seq) -> Self {
         let shelf = self.shelf();
-        let mut cut = Shelf::default();
+        let mut cut = Shelf { blobs: shelf.blobs.clone(), ..Shelf::default() };
         if let Some(kept) = shelf.sessions.get(&session) {
             let records = kept.records.iter().filter(|record| record.seq <= seq).cloned().collect();
             let transcript = kept.transcript.clone();
@@ -95,7 +99,7 @@ impl MemoryJournal {
     }
 
     fn append_now(&self, append: Append) -> Result<(), JournalError> {
-        let Append { session, term, records, transcript, summary } = append;
+        let Append { session, term, records, transcript, blobs, summary } = append;
         let mut shelf = self.shelf();
         if let Some(reason) = shelf.trouble.clone() {
             return Err(JournalError::NotWritten { reason });
@@ -113,6 +117,9 @@ impl MemoryJournal {
         kept.records.extend(records);
         kept.transcript.extend(transcript);
         kept.summary = summary;
+        for hash in blobs {
+            shelf.refer(hash, session);
+        }
         failure.map_or(Ok(()), Err)
     }
 }

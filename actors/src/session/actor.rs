@@ -286,6 +286,7 @@ impl Session {
             term: core.term(),
             records: flight.batch.records.clone(),
             transcript: flight.batch.transcript.clone(),
+            blobs: flight.batch.blobs.clone(),
             summary: serde_json::to_string(&core.summary()).unwrap_or_default().into(),
         };
         self.in_flight = Some(Flight { handed_over: Instant::now(), ..flight });

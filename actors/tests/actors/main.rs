@@ -4,6 +4,7 @@
 
 mod agent_life;
 mod approvals;
+mod attachments;
 mod clock;
 mod creation;
 mod devices;

@@ -235,6 +235,7 @@ async fn what_the_tail_no_longer_has_comes_from_the_journal() {
         term: claim.term,
         records: vec![first],
         transcript: Vec::new(),
+        blobs: Vec::new(),
         summary: "{}".into(),
     };
     session.journal.append(append).await.unwrap();
