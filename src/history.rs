@@ -83,6 +83,12 @@ impl Recorder {
         Self { session, facts: Arc::default() }
     }
 
+    /// Which session is recorded.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+
     /// A tape for a device, or whoever else asks or sees something.
     #[must_use]
     pub fn tape(&self, device: impl Into<Arc<str>>) -> Tape {

@@ -9,6 +9,7 @@ pub(crate) mod follower;
 pub(crate) mod model;
 pub(crate) mod openmetrics;
 pub(crate) mod raw_ws;
+pub(crate) mod recorded;
 pub(crate) mod server;
 pub(crate) mod wire;
 

@@ -50,6 +50,12 @@ impl Tape {
         self.entries.push(Entry::Saw(id));
     }
 
+    /// How many events the device was given.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.entries.iter().filter(|entry| matches!(entry, Entry::Saw(_))).count()
+    }
+
     /// The seq of the event that came last.
     #[must_use]
     pub const fn last(&self) -> Seq {
