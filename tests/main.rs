@@ -16,6 +16,7 @@ mod http_conversation;
 mod in_sync;
 mod layering;
 mod many_sessions;
+mod meddled_wire;
 mod observing;
 mod recovery;
 mod rolling;

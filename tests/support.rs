@@ -6,6 +6,7 @@ pub(crate) mod device;
 pub(crate) mod faults;
 pub(crate) mod figures;
 pub(crate) mod follower;
+pub(crate) mod meddler;
 pub(crate) mod model;
 pub(crate) mod openmetrics;
 pub(crate) mod raw_ws;
