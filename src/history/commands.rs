@@ -71,7 +71,7 @@ impl Command<'_> {
             wrong.push(Wrong::CommandTwice { what: mark.to_owned(), times, asked: possible });
         } else if !self.asked.is_empty() {
             wrong.push(Wrong::RefusedAndDone { what: mark.to_owned(), seq: first.seq });
-        } else if first.is_kind("state_changed") {
+        } else if first.is_kind("state_changed") && !moves_a_draft(first) {
             // Messages are also cancelled by an interrupt and by the end of a session, which nobody records.
             wrong.push(Wrong::StrangeChange { seq: first.seq });
         }
@@ -119,6 +119,12 @@ fn mark_of_event(fact: &Fact) -> Option<String> {
         _ => json!(patch_as_asked(&data)),
     };
     Some(mark(kind, &data["by"]["deviceId"], &fields))
+}
+
+/// Whether it can be what a hand-over takes along: what was being written here goes on there.
+fn moves_a_draft(fact: &Fact) -> bool {
+    let patch = patch_as_asked(&fact.parsed());
+    patch.keys().all(|key| key.starts_with("draft.")) && patch.values().any(Value::is_null)
 }
 
 fn mark(kind: &str, device: &Value, fields: &Value) -> String {

@@ -276,6 +276,11 @@ fn what_nobody_asked_for_must_not_be_there() {
     let seq = world.write("state_changed", json!({"patch": {"x": 1}, "by": {"deviceId": "d0"}}));
     world.comes_to_rest();
     assert_eq!(found(&world), [Wrong::StrangeChange { seq }]);
+    let mut world = good();
+    let patch = json!({"draft.d0": null, "draft.d1": "half a"});
+    world.write("state_changed", json!({"patch": patch, "by": {"deviceId": "d0"}}));
+    world.comes_to_rest();
+    assert_eq!(found(&world), [], "a hand-over takes a draft along");
 }
 
 #[test]
