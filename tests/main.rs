@@ -17,6 +17,7 @@ mod http_conversation;
 mod in_sync;
 mod layering;
 mod many_sessions;
+mod meddled_wire;
 mod observing;
 mod people;
 mod recovery;
