@@ -47,7 +47,7 @@ pub(crate) fn routes(app: &mut web::ServiceConfig) {
         .service(at("/metrics").wrap(from_fn(access::check)).route(get().to(metrics::page)))
         .service(api())
         .service(at("/").route(get().to(page::index)))
-        .service(at("/{asset}").route(get().to(page::asset)))
+        .service(at("/{asset:.+}").route(get().to(page::asset)))
         .default_service(web::to(no_such_path));
 }
 

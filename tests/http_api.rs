@@ -296,6 +296,23 @@ async fn health_and_the_page_need_no_token() {
 }
 
 #[actix::test]
+async fn the_client_for_programs_is_served_part_by_part_and_nothing_beside_it() {
+    let wire = Wire::start();
+    for path in ["/client.js", "/client/outbox.js"] {
+        let part = reqwest::get(wire.url(path)).await.unwrap();
+        assert_eq!(part.status(), 200, "{path}");
+        assert_eq!(part.headers()["content-type"], "text/javascript; charset=utf-8");
+        let tag = part.headers()["etag"].clone();
+        let again = reqwest::Client::new().get(wire.url(path)).header("If-None-Match", tag);
+        assert_eq!(again.send().await.unwrap().status(), 304, "{path}");
+    }
+    for path in ["/client", "/client/", "/client/nothing.js", "/client%2F..%2F..%2Flib.rs", "/..%2Flib.rs"] {
+        assert_eq!(refusal(reqwest::Client::new().get(wire.url(path))).await.0, 404, "{path}");
+    }
+    wire.stop().await;
+}
+
+#[actix::test]
 async fn a_disk_that_takes_no_writes_shows_in_health_without_details() {
     let wire = Wire::start_with(|settings| settings.agent.command = "/home/somebody/bin/claude".into());
     wire.journal.refuse_appends(Some("disk I/O error at /home/somebody/tandem.db"));

@@ -15,6 +15,7 @@ mod hostile_devices;
 mod http_api;
 mod http_conversation;
 mod in_sync;
+mod javascript;
 mod layering;
 mod many_sessions;
 mod meddled_wire;

@@ -44,6 +44,11 @@ impl View {
         title + &self.show_present()
     }
 
+    /// The last event that was shown.
+    pub(super) const fn last(&self) -> Seq {
+        self.last
+    }
+
     /// What to show, and the message whose turn is over with it.
     pub(super) fn heard(&mut self, heard: Incoming) -> serde_json::Result<(String, Option<MessageId>)> {
         let text = match heard {
