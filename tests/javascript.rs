@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -145,6 +146,27 @@ async fn shared_state_ends_equal_on_all_devices_whatever_they_missed() {
 #[tokio::test]
 async fn the_next_run_of_a_device_goes_on_where_the_last_one_was() {
     holds_against_a_server("reload.test.mjs").await;
+}
+
+#[tokio::test]
+async fn the_example_says_what_is_typed_and_shows_what_happens() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let token = std::fs::read_to_string(home.data().join("token")).unwrap();
+    let mut command = Command::new("node");
+    command.args(["--experimental-websocket", "--no-warnings", "examples/device.mjs"]);
+    command.args([&*server.url(""), token.trim(), &session]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"hello\n").await.unwrap();
+    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").unwrap();
+    let (shown, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && shown.contains("1 session_created"), "{shown}{told}");
+    let said = server.events(&session).await;
+    let is_said = |event: &Value| event["kind"] == "message_accepted" && event["data"]["content"] == "hello";
+    assert_eq!(said.iter().filter(|event| is_said(event)).count(), 1);
+    server.stop().await;
 }
 
 #[tokio::test]
