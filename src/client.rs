@@ -149,6 +149,12 @@ impl Client {
         Ok((Self { config, asks }, IncomingStream { incoming }))
     }
 
+    /// As which device it speaks.
+    #[must_use]
+    pub const fn device(&self) -> &DeviceId {
+        &self.config.device_id
+    }
+
     /// Begins a session and answers with its id. Goes over HTTP; it is not repeated.
     ///
     /// # Errors

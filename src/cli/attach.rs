@@ -17,7 +17,9 @@ use tokio::time::{Instant, sleep_until};
 use super::connection::{self, Role, ServerArgs, explain};
 use super::render::Style;
 use super::session_ref::SessionRef;
-use crate::client::{Activity, Client, ClientError, Incoming, IncomingStream, StartFrom, Submission};
+use crate::client::{
+    Activity, Client, ClientError, Incoming, IncomingStream, NoticeTo, StartFrom, Submission,
+};
 use crate::config::Loaded;
 
 use typed::{HELP, Typed};
@@ -78,7 +80,7 @@ pub async fn run(loaded: Loaded, args: AttachArgs) -> anyhow::Result<()> {
     let style = if io::stdout().is_terminal() { Style::Coloured } else { Style::Plain };
     let subscribed = client.subscribe(session, StartFrom::Newest(args.tail)).await.map_err(explain)?;
     let (outcomes, mut told) = mpsc::channel(MAX_OUTCOMES);
-    let view = View::new(style);
+    let view = View::new(style, client.device());
     let unanswered = HashSet::new();
     let mut attached = Attached {
         client,
@@ -182,9 +184,9 @@ impl Attached {
                 Ok(content) => self.submit(Submission::new(content)),
                 Err(_nothing_in_it) => {}
             },
-            Typed::Approve(request) => match self.view.approval(request) {
+            Typed::Approve { request, for_session } => match self.view.approval(request) {
                 Ok(request) => {
-                    let verdict = Verdict::Allow { updated_input: None, for_session: false };
+                    let verdict = Verdict::Allow { updated_input: None, for_session };
                     self.spawn(move |client, session| async move {
                         client.approve(session, request, verdict).await
                     });
@@ -205,6 +207,15 @@ impl Attached {
             }
             Typed::Cancel(message) => {
                 self.spawn(move |client, session| async move { client.cancel(session, message).await });
+            }
+            Typed::Lead(device) => {
+                let device = device.unwrap_or_else(|| self.client.device().clone());
+                self.spawn(move |client, session| async move { client.handoff(session, device).await });
+            }
+            Typed::Notify(text) => {
+                self.spawn(move |client, session| async move {
+                    client.notify(NoticeTo::Session { session_id: session }, Vec::new(), text).await.map(drop)
+                });
             }
             Typed::Queue => return self.view.queue(),
             Typed::Help => return HELP.to_owned(),

@@ -94,6 +94,14 @@ impl Renderer {
         self.piece(&clean(&new))
     }
 
+    /// What somebody sends to people and not to the agent.
+    pub fn notice(&mut self, from: &Value, message: &Value) -> String {
+        let text = message.as_str().map_or_else(|| message.to_string(), str::to_owned);
+        let from = self.name(&from["deviceId"]);
+        let text = self.style.yellow(&format!("✉ {from}: {}", clean(&text)));
+        self.line(&text)
+    }
+
     /// A remark in a line of its own.
     pub fn note(&mut self, text: &str) -> String {
         let text = self.style.dim(&format!("· {text}"));
@@ -140,7 +148,8 @@ impl Renderer {
             Some("completed") => self.note(&format!("done in {seconds:.1} s{cost}")),
             Some("interrupted") => {
                 let by = self.by(data);
-                self.warning(&format!("interrupted{by} after {seconds:.1} s"))
+                let why = data["error"].as_str().map(|why| format!(": {}", brief(why))).unwrap_or_default();
+                self.warning(&format!("interrupted{by} after {seconds:.1} s{why}"))
             }
             Some("lost") => {
                 self.warning("lost: the agent went away and left no answer; send the message again")
@@ -172,7 +181,8 @@ impl Renderer {
                 format!("{} joined", self.name(&data["deviceId"]))
             }
             "device_unlinked" => format!("{} left", self.name(&data["deviceId"])),
-            "primary_changed" => format!("{} is in front now", self.name(&data["deviceId"])),
+            "primary_changed" if data["deviceId"].is_null() => "no device leads now".to_owned(),
+            "primary_changed" => format!("{} leads now{by}", self.name(&data["deviceId"])),
             "message_cancelled" => format!("message {message} was taken back{by}"),
             "message_edited" => {
                 format!("message {message} was changed{by}: {}", brief(&plain_text(&data["content"])))
