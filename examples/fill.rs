@@ -89,6 +89,15 @@ async fn write(journal: Arc<SqliteJournal>, events: usize, bytes: usize) -> Resu
         "devices": ["phone", "laptop"],
     });
     let summary = summary.to_string().into();
-    journal.append(Append { session, term: claim.term, records, transcript: Vec::new(), summary }).await?;
+    journal
+        .append(Append {
+            session,
+            term: claim.term,
+            records,
+            transcript: Vec::new(),
+            blobs: Vec::new(),
+            summary,
+        })
+        .await?;
     Ok(())
 }

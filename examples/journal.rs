@@ -73,6 +73,7 @@ async fn write(journal: Arc<SqliteJournal>, appends: usize, event_bytes: usize) 
             term: claim.term,
             records: vec![record],
             transcript: Vec::new(),
+            blobs: Vec::new(),
             summary: r#"{"title":"a conversation of usual length","state":"running"}"#.into(),
         };
         let sent = Instant::now();

@@ -19,29 +19,35 @@ mod http;
 mod incoming;
 mod link;
 mod outbox;
+mod standing;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
 use tandem_actors::clock::Timestamp;
 use tandem_actors::content::Content;
 use tandem_actors::event::SubmitMode;
-use tandem_actors::ids::{DeviceId, MessageId, RequestId, SessionId};
+use tandem_actors::ids::{DeviceId, MessageId, RequestId, Seq, SessionId};
 use tandem_actors::session::{Summary, Verdict};
 use tokio::sync::{mpsc, oneshot};
 
 use driver::{Ask, Driver};
-use frame::{Answer, Request};
+use frame::{Answer, Done, Request};
 use wire::Wire;
 
 pub use backoff::BackoffPolicy;
 pub use cursor::StartFrom;
 pub use error::{ClientError, RejectedEffect, Rejection};
-pub use frame::{Accepted, Subscribed};
+pub use frame::{Accepted, NoticeTo, Notified, StateSet, Subscribed};
 pub use http::NewSession;
 pub use incoming::{Incoming, SessionEvent};
+pub use tandem_actors::room::Activity;
+pub use upload::Attachment;
 
 /// How long a server may take to answer; it answers when its disk has synced, which is milliseconds.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -143,12 +149,28 @@ impl Client {
         Ok((Self { config, asks }, IncomingStream { incoming }))
     }
 
+    /// As which device it speaks.
+    #[must_use]
+    pub const fn device(&self) -> &DeviceId {
+        &self.config.device_id
+    }
+
     /// Begins a session and answers with its id. Goes over HTTP; it is not repeated.
     ///
     /// # Errors
     /// [`ClientError::Rejected`] with `project_not_found` or `project_not_allowed`, or as for [`Client::connect`].
     pub async fn create_session(&self, session: &NewSession) -> Result<SessionId, ClientError> {
         http::create_session(&self.config, session).await
+    }
+
+    /// Brings an attachment of at most 10 MiB to the server; a message refers to it with [`Attachment::block`]. Goes over
+    /// HTTP; repeating is safe.
+    ///
+    /// # Errors
+    /// [`ClientError::Rejected`] with `bad_request` for what is neither picture, PDF nor text, with `too_large`, or as for
+    /// [`Client::connect`].
+    pub async fn upload(&self, data: impl Into<bytes::Bytes>) -> Result<Attachment, ClientError> {
+        upload::upload(&self.config, data.into()).await
     }
 
     /// Follows a session: its events come as [`Incoming::Event`], over all reconnects, until [`Client::unsubscribe`].
@@ -254,13 +276,88 @@ impl Client {
         self.done(Request::Move { session_id: session, message_id: message, before }).await
     }
 
+    /// Writes into the session's shared state: keys with values, null takes a key away. Waits as [`Client::submit`] does.
+    ///
+    /// It is stamped with a time later than everything that this client has heard of the session's state.
+    ///
+    /// # Errors
+    /// As for [`Client::submit`].
+    pub async fn set_state(
+        &self,
+        session: SessionId,
+        patch: BTreeMap<String, Value>,
+    ) -> Result<StateSet, ClientError> {
+        let (reply, outcome) = oneshot::channel();
+        self.hand(Ask::SetState { session, patch, reply: Some(reply) }).await?;
+        match answer(outcome).await? {
+            Answer::Ok(Done { seq: Some(seq), at: Some(at), .. }) => Ok(StateSet { seq, at }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Hands the lead over to a device that is linked to the session, and with it the draft.
+    ///
+    /// # Errors
+    /// As for [`Client::interrupt`]; `device_not_found`.
+    pub async fn handoff(&self, session: SessionId, to: DeviceId) -> Result<(), ClientError> {
+        self.done(Request::Handoff { session_id: session, to_device_id: to }).await
+    }
+
+    /// Sends a short word to devices, beside all conversations; those of `exclude` are not meant.
+    ///
+    /// # Errors
+    /// As for [`Client::interrupt`].
+    pub async fn notify(
+        &self,
+        to: NoticeTo,
+        exclude: Vec<DeviceId>,
+        message: impl Into<String>,
+    ) -> Result<Notified, ClientError> {
+        match self.ask(Request::Notify { to, exclude, message: message.into() }).await? {
+            Answer::Ok(Done { delivered: Some(delivered), waiting, .. }) => {
+                Ok(Notified { delivered, waiting: waiting.unwrap_or(0) })
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Ends the link of a device to a session; of this one where none is named.
+    ///
+    /// # Errors
+    /// As for [`Client::interrupt`].
+    pub async fn unlink(&self, session: SessionId, device: Option<DeviceId>) -> Result<(), ClientError> {
+        self.done(Request::Unlink { session_id: session, device_id: device }).await
+    }
+
+    /// Says what the person does here, and where their cursor is, in a session that is followed. There is no answer; it is
+    /// said again after a reconnect, without the cursor.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`].
+    pub async fn activity(
+        &self,
+        session: SessionId,
+        activity: Activity,
+        cursor: Option<Value>,
+    ) -> Result<(), ClientError> {
+        self.hand(Ask::Do { session, activity, cursor }).await
+    }
+
+    /// Says that everything up to an event was shown. There is no answer; it goes out in batches, over all reconnects.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`].
+    pub async fn ack(&self, session: SessionId, seq: Seq) -> Result<(), ClientError> {
+        self.hand(Ask::Read { session, seq }).await
+    }
+
     /// Lets a session live on; answers until when.
     ///
     /// # Errors
     /// As for [`Client::interrupt`].
     pub async fn keep_alive(&self, session: SessionId) -> Result<Option<Timestamp>, ClientError> {
         match self.ask(Request::KeepAlive { session_id: session }).await? {
-            Answer::Ok { expires_at } => Ok(expires_at),
+            Answer::Ok(Done { expires_at, .. }) => Ok(expires_at),
             other => Err(unexpected(&other)),
         }
     }
@@ -285,7 +382,7 @@ impl Client {
 
     async fn done(&self, request: Request) -> Result<(), ClientError> {
         match self.ask(request).await? {
-            Answer::Ok { .. } => Ok(()),
+            Answer::Ok(_) => Ok(()),
             other => Err(unexpected(&other)),
         }
     }
@@ -321,7 +418,7 @@ fn unexpected(answer: &Answer) -> ClientError {
         Answer::Subscribed(_) => "subscribed",
         Answer::SessionList(_) => "session_list",
         Answer::Accepted(_) => "accepted",
-        Answer::Ok { .. } => "ok",
+        Answer::Ok(_) => "ok",
         Answer::Pong { .. } => "pong",
     };
     ClientError::Protocol { reason: format!("{what} is no answer to this") }

@@ -4,6 +4,7 @@
 
 mod active;
 mod approvals;
+mod blobs;
 mod body;
 mod caller;
 mod chat;
@@ -11,6 +12,7 @@ mod devices;
 mod events;
 mod health;
 mod metrics;
+mod notify;
 mod page;
 mod params;
 mod queue;
@@ -21,6 +23,7 @@ mod shared_state;
 use actix_web::middleware::from_fn;
 use actix_web::web::{delete, get, patch, post, put};
 use actix_web::{HttpResponse, Resource, web};
+use tandem_actors::blobs::MAX_BLOB_BYTES;
 
 use crate::access;
 use crate::error::ApiError;
@@ -44,7 +47,7 @@ pub(crate) fn routes(app: &mut web::ServiceConfig) {
         .service(at("/metrics").wrap(from_fn(access::check)).route(get().to(metrics::page)))
         .service(api())
         .service(at("/").route(get().to(page::index)))
-        .service(at("/{asset}").route(get().to(page::asset)))
+        .service(at("/{asset:.+}").route(get().to(page::asset)))
         .default_service(web::to(no_such_path));
 }
 
@@ -90,7 +93,14 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(put().to(devices::link))
                 .route(delete().to(devices::unlink)),
         )
+        .service(
+            at("/blobs/{hash}")
+                .app_data(MaxBody(MAX_BLOB_BYTES))
+                .route(get().to(blobs::download))
+                .route(put().to(blobs::upload)),
+        )
         .service(at("/devices").route(get().to(devices::all)))
+        .service(at("/notify").route(post().to(notify::notify)))
         .service(at("/metrics/sessions").route(get().to(metrics::sessions)))
         .default_service(web::to(no_such_path))
 }

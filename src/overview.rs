@@ -120,7 +120,7 @@ fn presence(room: &Room) -> (usize, Option<Seq>) {
     let mut online = room.roster();
     online.retain(|present| present.is_online);
     let head = room.tail().head();
-    let acked = online.iter().map(|present| present.acked_seq).filter(|seq| *seq > 0);
+    let acked = online.iter().map(|present| room.acked_seq(&present.device)).filter(|seq| *seq > 0);
     (online.len(), acked.map(|seq| head.saturating_sub(seq)).max())
 }
 

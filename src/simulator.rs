@@ -9,6 +9,7 @@
 //!                                                                └─▶ transcript.rs (file and mirror)
 //! ```
 
+mod attachments;
 mod engine;
 mod input;
 mod options;
@@ -36,6 +37,7 @@ The built-in agent. It takes the flags of `claude -p --input-format stream-json`
   /tool COMMAND      asks for leave, then runs the shell command
   /write PATH TEXT   asks for leave, then writes the file
   /approvals N       asks for leave N times at once
+  /attachments       kind, size and SHA-256 of each attachment of the message
   /recall            all earlier texts of the conversation
   /recap             a summary, as a local command
   /clear             begins a new conversation under a new id

@@ -5,6 +5,7 @@
 
 mod backup;
 mod ballast;
+mod blobs;
 mod check;
 mod checkpoint;
 mod database;
@@ -13,6 +14,7 @@ mod folder;
 mod health;
 mod lost_tail;
 mod open_error;
+mod people;
 mod queries;
 mod queue;
 mod reader;
@@ -34,9 +36,12 @@ mod tests;
 use std::path::Path;
 
 use tandem_actors::event::Record;
-use tandem_actors::ids::{Epoch, Seq, SessionId};
-use tandem_actors::journal::{Append, Claim, DeviceRow, Journal, Pending, SessionRow, TranscriptLine};
+use tandem_actors::ids::{DeviceId, Epoch, Seq, SessionId};
+use tandem_actors::journal::{
+    Append, Claim, CursorRow, DeviceRow, Journal, NoticeRow, Pending, SessionRow, TranscriptLine,
+};
 
+use blobs::NextKey;
 use checkpoint::Wal;
 use folder::Folder;
 use health::Health;
@@ -61,6 +66,7 @@ pub use request::TokenRow;
 pub struct SqliteJournal {
     epoch: Epoch,
     health: Health,
+    next_blob: NextKey,
     // Dropped in this order: the last connection to close removes the log, and only the writer's can; the folder is let
     // go when nobody works in it.
     readers: Readers,
@@ -88,10 +94,13 @@ impl SqliteJournal {
         let health = Health::default();
         let space = Space::of(&folder, faults.clone(), health.clone());
         let (connection, epoch) = database::open_writer(&folder)?;
+        let next_blob = blobs::remove_unfinished(&connection)
+            .map_err(database::failed("remove unfinished attachments", folder.path()))?;
         folder.note_used()?;
         let readers = Readers::start(&folder)?;
         let writer = Writer::new(connection, Wal::of(&folder), space, faults, health.clone());
-        Ok(Self { epoch, health, readers, writer: WriterThread::start(writer)?, _folder: folder })
+        let (next_blob, writer) = (NextKey::from(next_blob), WriterThread::start(writer)?);
+        Ok(Self { epoch, health, next_blob, readers, writer, _folder: folder })
     }
 
     /// Resolves, with the reason, when a commit may have happened or not, or the writer has ended: nothing will be written
@@ -148,6 +157,26 @@ impl Journal for SqliteJournal {
 
     fn devices(&self) -> Pending<Vec<DeviceRow>> {
         self.readers.ask("read the devices", queries::devices)
+    }
+
+    fn save_cursors(&self, cursors: Vec<CursorRow>) -> Pending<()> {
+        self.writer.ask(|answer| Request::SaveCursors(cursors, answer))
+    }
+
+    fn cursors(&self) -> Pending<Vec<CursorRow>> {
+        self.readers.ask("read the cursors of devices", people::cursors)
+    }
+
+    fn keep_notice(&self, notice: NoticeRow) -> Pending<()> {
+        self.writer.ask(|answer| Request::KeepNotice(notice, answer))
+    }
+
+    fn forget_notices(&self, device: DeviceId, up_to: u64) -> Pending<()> {
+        self.writer.ask(|answer| Request::ForgetNotices(device, up_to, answer))
+    }
+
+    fn notices(&self) -> Pending<Vec<NoticeRow>> {
+        self.readers.ask("read the notices", people::notices)
     }
 
     fn trouble(&self) -> Option<String> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::support::figures::figure;
 use crate::support::follower::{Follower, Reach};
+use crate::support::recorded::recorder;
 use crate::support::server::{Home, TestServer, eventually};
 
 /// What every rung of the interrupt ladder may take, and what a killed process may take to be gone: 5 s, 5 s, 2 s.
@@ -113,7 +114,7 @@ async fn a_line_of_60_mib_arrives_whole() {
     let server = home.serve().await;
     let session = server.session(&home).await;
     let reach = Reach::to(&server, &home);
-    let mut phone = Follower::new("phone", &session);
+    let mut phone = Follower::new("phone", &recorder(&session));
     phone.connect(&reach).await.unwrap();
     let begun = Instant::now();
     phone.say(format!("/huge {HUGE_BYTES}")).await.unwrap();

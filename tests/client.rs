@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use tandem::client::{BackoffPolicy, Client, ClientConfig, Incoming, IncomingStream, StartFrom, Submission};
+use tandem::client::{
+    Activity, BackoffPolicy, Client, ClientConfig, Incoming, IncomingStream, StartFrom, Submission,
+};
 use tandem_actors::content::Content;
 use tandem_actors::ids::SessionId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::server::{Home, PATIENCE, TestServer};
+use crate::support::server::{Home, PATIENCE, TestServer, eventually};
 
 /// Stands between a client and a server, so that the wire can be cut and the server be another one.
 struct Relay {
@@ -196,6 +198,23 @@ async fn the_client_speaks_with_the_server_as_the_protocol_says() {
     let refused = client.cancel(session, running.message_id).await.unwrap_err();
     assert!(matches!(refused, tandem::client::ClientError::Rejected(_)), "{refused}");
     client.interrupt(session, true).await.unwrap();
+    let patch = BTreeMap::from([("theme".to_owned(), Value::from("dark"))]);
+    let set = client.set_state(session, patch).await.unwrap();
+    hears_of(&mut incoming, "state_changed").await;
+    let state = server.get(&format!("/api/sessions/{session}")).await;
+    let theme = &state["shared"]["theme"];
+    assert_eq!((&theme["value"], &theme["at"]), (&Value::from("dark"), &Value::from(set.at.to_string())));
+    client.handoff(session, "phone".parse().unwrap()).await.unwrap();
+    client.activity(session, Activity::Typing, None).await.unwrap();
+    client.ack(session, set.seq).await.unwrap();
+    let here = || async {
+        let devices = server.get(&format!("/api/sessions/{session}")).await["devices"].clone();
+        let phone = devices.as_array().unwrap().iter().find(|device| device["deviceId"] == "phone").cloned();
+        phone.is_some_and(|phone| phone["activity"] == "typing" && phone["ackedSeq"] == set.seq)
+    };
+    eventually("the server knows what the device does and has seen", here).await;
+    client.unlink(session, None).await.unwrap();
+    hears_of(&mut incoming, "device_unlinked").await;
     client.unsubscribe(session).await.unwrap();
     let nowhere = client.subscribe(SessionId::random(), StartFrom::Start).await.unwrap_err();
     assert!(

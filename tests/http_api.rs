@@ -1,6 +1,7 @@
 //! The HTTP API as far as it needs no session: access, bad input, lists, the page, health.
 
 use serde_json::{Value, json};
+use tandem_actors::blobs::{BlobHash, PART_BYTES};
 use tandem_actors::clock::Timestamp;
 use tandem_actors::event::{ChainHash, Event, Record};
 use tandem_actors::ids::{SessionId, Term};
@@ -40,8 +41,10 @@ fn summary(last_activity: i64, status: Status) -> Summary {
         messages: 2,
         queued: 0,
         approvals: 0,
+        notable: 0,
         cost_usd: 0.0,
         devices: Vec::new(),
+        online: Vec::new(),
         pid: None,
         is_warned: false,
     }
@@ -259,7 +262,8 @@ async fn the_history_is_read_page_by_page() {
         })
         .collect();
     let term = wire.journal.claim(session).await.unwrap().term;
-    let append = Append { session, term, records, transcript: Vec::new(), summary: "{}".into() };
+    let append =
+        Append { session, term, records, transcript: Vec::new(), blobs: Vec::new(), summary: "{}".into() };
     wire.journal.append(append).await.unwrap();
     wire.board.post(summary);
     let path = format!("/api/sessions/{session}/events?after=1&limit=1");
@@ -292,6 +296,23 @@ async fn health_and_the_page_need_no_token() {
 }
 
 #[actix::test]
+async fn the_client_for_programs_is_served_part_by_part_and_nothing_beside_it() {
+    let wire = Wire::start();
+    for path in ["/client.js", "/client/outbox.js"] {
+        let part = reqwest::get(wire.url(path)).await.unwrap();
+        assert_eq!(part.status(), 200, "{path}");
+        assert_eq!(part.headers()["content-type"], "text/javascript; charset=utf-8");
+        let tag = part.headers()["etag"].clone();
+        let again = reqwest::Client::new().get(wire.url(path)).header("If-None-Match", tag);
+        assert_eq!(again.send().await.unwrap().status(), 304, "{path}");
+    }
+    for path in ["/client", "/client/", "/client/nothing.js", "/client%2F..%2F..%2Flib.rs", "/..%2Flib.rs"] {
+        assert_eq!(refusal(reqwest::Client::new().get(wire.url(path))).await.0, 404, "{path}");
+    }
+    wire.stop().await;
+}
+
+#[actix::test]
 async fn a_disk_that_takes_no_writes_shows_in_health_without_details() {
     let wire = Wire::start_with(|settings| settings.agent.command = "/home/somebody/bin/claude".into());
     wire.journal.refuse_appends(Some("disk I/O error at /home/somebody/tandem.db"));
@@ -302,6 +323,31 @@ async fn a_disk_that_takes_no_writes_shows_in_health_without_details() {
     assert_eq!((&health["storage"]["ok"], &health["agent"]["command"]), (&json!(false), &json!("claude")));
     for shown in [ready, health] {
         assert!(!shown.to_string().contains("somebody"), "{shown}");
+    }
+    wire.stop().await;
+}
+
+#[actix::test]
+async fn a_damaged_attachment_is_never_given_out_as_a_whole_one() {
+    let wire = Wire::start();
+    for (bytes, is_one_part) in [(PART_BYTES, true), (PART_BYTES + 9, false)] {
+        let (whole, mut damaged) = (vec![b'a'; bytes], vec![b'a'; bytes]);
+        damaged[bytes - 1] = b'b';
+        let hash = BlobHash::of(&whole);
+        let path = format!("/api/blobs/{hash}");
+        let (status, _) = answer(wire.request("PUT", &path).body(whole.clone())).await;
+        assert_eq!(status, 200);
+        let response = wire.request("GET", &path).send().await.unwrap();
+        assert_eq!(response.bytes().await.unwrap(), whole);
+        wire.journal.damage_blob(hash, Some(damaged.leak()));
+        let response = wire.request("GET", &path).send().await.unwrap();
+        if is_one_part {
+            assert_eq!(response.status(), 503);
+            let refusal: Value = response.json().await.unwrap();
+            assert_eq!(refusal["error"]["code"], "storage_unavailable");
+        } else {
+            assert!(response.bytes().await.is_err(), "it is cut off before its end");
+        }
     }
     wire.stop().await;
 }

@@ -1,18 +1,19 @@
 //! A server that is restarted under load: devices notice, and nothing else does.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
-use serde_json::Value;
 use tandem::client::{BackoffPolicy, Client, ClientConfig, Incoming, IncomingStream, StartFrom, Submission};
+use tandem::history::{Answer, End, Moment, Recorder, Seen, Tape, What};
 use tandem_actors::content::Content;
 use tandem_actors::ids::{Seq, SessionId};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::support::faults::marked;
 use crate::support::figures::{agents, figure};
+use crate::support::recorded::{have_no_faults, recorder};
 use crate::support::server::{Home, PATIENCE, TestServer, eventually};
 use crate::support::signal;
 
@@ -39,45 +40,57 @@ async fn connect(server: &TestServer, home: &Home, device: &str) -> (Client, Inc
     Client::connect(ClientConfig { backoff, ..config }).await.unwrap()
 }
 
-/// Says so many messages, all at once, and returns their ids and where they were accepted, in the order of saying.
-async fn say(client: &Client, session: SessionId, device: &str, round: usize) -> Vec<(String, Seq)> {
+/// Says so many messages, all at once, and returns where they were accepted, in the order of saying.
+async fn say(client: &Client, session: SessionId, tape: &mut Tape, round: usize) -> Vec<Seq> {
     let mut saying = FuturesOrdered::new();
     for number in 0..MESSAGES_EACH {
-        let content = Content::text(format!("{device} says {round}.{number}")).unwrap();
-        let submission = Submission::new(content);
-        let id = submission.message_id.to_string();
-        saying.push_back(async move { (id, client.submit(session, submission).await.unwrap().seq) });
+        let content = Content::text(format!("round {round}, message {number}")).unwrap();
+        let submission = Submission::new(content.clone());
+        let asked = tape.asks(What::Submit { message: submission.message_id, content }, Moment::now());
+        saying.push_back(async move {
+            let accepted = client.submit(session, submission).await.unwrap();
+            (asked, accepted, Moment::now())
+        });
     }
-    timeout(PATIENCE * 2, saying.collect()).await.expect("everything is accepted in the end")
+    let said =
+        timeout(PATIENCE * 2, saying.collect::<Vec<_>>()).await.expect("everything is accepted in the end");
+    for (asked, accepted, at) in &said {
+        let answer = Answer::Accepted { seq: accepted.seq, is_duplicate: accepted.duplicate };
+        tape.is_told(*asked, answer, *at);
+    }
+    said.into_iter().map(|(_, accepted, _)| accepted.seq).collect()
 }
 
 /// The same, for all devices at once.
-async fn all_say(clients: &[Client], session: SessionId, round: usize) -> Vec<Vec<(String, Seq)>> {
-    let saying = clients.iter().zip(DEVICES).map(|(client, device)| say(client, session, device, round));
+async fn all_say(clients: &[Client], session: SessionId, tapes: &mut [Tape], round: usize) -> Vec<Vec<Seq>> {
+    let saying = clients.iter().zip(tapes).map(|(client, tape)| say(client, session, tape, round));
     futures_util::future::join_all(saying).await
 }
 
 /// What a device has heard.
-#[derive(Default)]
 struct Heard {
-    events: Vec<(String, String)>,
+    tape: Tape,
     turns: usize,
     disconnects: usize,
     resumes: usize,
 }
 
-/// Hears everything until so many turns have ended; every event once, in order.
-async fn hear(mut incoming: IncomingStream) -> Heard {
-    let mut heard = Heard::default();
+/// Hears everything until so many turns have ended.
+async fn hear(mut incoming: IncomingStream, tape: Tape) -> Heard {
+    let mut heard = Heard { tape, turns: 0, disconnects: 0, resumes: 0 };
     while heard.turns < MESSAGES {
         match timeout(PATIENCE * 2, incoming.next()).await.expect("more is heard").unwrap() {
             Incoming::Event(event) => {
-                assert_eq!(event.seq, heard.events.len() as u64 + 1, "every event once, in order");
                 heard.turns += usize::from(event.kind == "turn_ended");
-                heard.events.push((event.kind, event.data.get().to_owned()));
+                let (hash, kind) = (event.hash.as_bytes(), event.kind.as_bytes());
+                let data = event.data.get().as_bytes();
+                heard.tape.saw(&Seen { seq: event.seq, hash, at: event.at, kind, data });
             }
             Incoming::Disconnected { .. } => heard.disconnects += 1,
-            Incoming::Resumed(_) => heard.resumes += 1,
+            Incoming::Resumed(resumed) => {
+                heard.resumes += 1;
+                heard.tape.began(resumed.from, resumed.reset);
+            }
             Incoming::Reset(_) => panic!("the history is the same"),
             Incoming::Closed { reason } => panic!("closed: {reason}"),
             _ => {}
@@ -86,16 +99,18 @@ async fn hear(mut incoming: IncomingStream) -> Heard {
     heard
 }
 
-/// How often each message was accepted, and where.
-fn accepted(events: &[(String, String)]) -> BTreeMap<String, Vec<Seq>> {
-    let mut accepted: BTreeMap<String, Vec<Seq>> = BTreeMap::new();
-    for ((kind, data), seq) in events.iter().zip(1..) {
-        if kind == "message_accepted" {
-            let data: Value = serde_json::from_str(data).unwrap();
-            accepted.entry(data["messageId"].as_str().unwrap().to_owned()).or_default().push(seq);
-        }
-    }
-    accepted
+/// A device of this name that follows from the first event; the second tape is for what it says.
+async fn follow(
+    server: &TestServer,
+    home: &Home,
+    recorder: &Recorder,
+    device: &str,
+) -> (Client, JoinHandle<Heard>, Tape) {
+    let (client, incoming) = connect(server, home, device).await;
+    let subscribed = client.subscribe(recorder.session(), StartFrom::Start).await.unwrap();
+    let mut tape = recorder.tape(device);
+    tape.began(subscribed.from, subscribed.reset);
+    (client, tokio::spawn(hear(incoming, tape)), recorder.tape(device))
 }
 
 #[tokio::test]
@@ -103,23 +118,28 @@ async fn three_restarts_under_load_lose_and_double_nothing() {
     let home = Home::new();
     let port = quiet_port();
     let mut server = home.serve_on(port).await;
-    let session: SessionId = server.session(&home).await.parse().unwrap();
-    let (mut clients, mut hearing) = (Vec::new(), Vec::new());
+    let recorder = recorder(&server.session(&home).await);
+    let session = recorder.session();
+    let (mut clients, mut hearing, mut saying) = (Vec::new(), Vec::new(), Vec::new());
     for device in DEVICES {
-        let (client, incoming) = connect(&server, &home, device).await;
-        client.subscribe(session, StartFrom::Start).await.unwrap();
-        hearing.push(tokio::spawn(hear(incoming)));
+        let (client, heard, tape) = follow(&server, &home, &recorder, device).await;
         clients.push(client);
+        hearing.push(heard);
+        saying.push(tape);
     }
     let begun = Instant::now();
     let mut said = vec![Vec::new(); DEVICES.len()];
     for restart in 0..RESTARTS {
         // What is said while it stops may be accepted before or after; what is said while there is none waits.
+        let mut saying_late: Vec<Tape> = DEVICES.iter().map(|device| recorder.tape(*device)).collect();
         let stopping = async {
             server.stop().await;
-            tokio::join!(home.serve_on(port), all_say(&clients, session, restart * 2 + 1))
+            let late = all_say(&clients, session, &mut saying_late, restart * 2 + 1);
+            tokio::join!(home.serve_on(port), late)
         };
-        let (early, (started, late)) = tokio::join!(all_say(&clients, session, restart * 2), stopping);
+        let (early, (started, late)) =
+            tokio::join!(all_say(&clients, session, &mut saying, restart * 2), stopping);
+        saying.extend(saying_late);
         server = started;
         for (said, of_device) in said.iter_mut().zip(early) {
             said.extend(of_device);
@@ -134,34 +154,24 @@ async fn three_restarts_under_load_lose_and_double_nothing() {
     }
     let took = begun.elapsed();
     for device in &heard {
-        assert!(device.events == heard[0].events, "every device has heard the same");
         assert!(device.disconnects >= RESTARTS && device.resumes >= RESTARTS);
     }
-    let journal = server.events(&session.to_string()).await;
-    assert!(journal.len() >= heard[0].events.len());
-    for ((kind, data), event) in heard[0].events.iter().zip(&journal) {
-        assert_eq!(
-            (&event["kind"], &event["data"]),
-            (&Value::from(kind.as_str()), &serde_json::from_str(data).unwrap())
-        );
-    }
-    let accepted = accepted(&heard[0].events);
-    assert_eq!(accepted.len(), MESSAGES);
     for (device, said) in DEVICES.iter().zip(&said) {
-        for (id, seq) in said {
-            assert_eq!(accepted[id], [*seq], "a message of {device} is there once, where it was accepted");
-        }
-        assert!(said.is_sorted_by_key(|(_, seq)| *seq), "{device}'s messages keep their order");
+        assert!(said.is_sorted(), "{device}'s messages keep their order");
     }
-    let of_kind = |wanted: &str| heard[0].events.iter().filter(|(kind, _)| kind == wanted).count();
+    let journal = server.events(&session.to_string()).await;
+    let events = heard[0].tape.events();
+    let of_kind = |wanted: &str| journal[..events].iter().filter(|event| event["kind"] == wanted).count();
+    let (accepted, turns) = (of_kind("message_accepted"), of_kind("turn_dispatched"));
+    assert_eq!(accepted, MESSAGES);
+    let heard = heard.into_iter().map(|heard| heard.tape);
+    have_no_faults(&recorder, saying.into_iter().chain(heard).collect(), &journal[..events], End::AtRest);
     figure(
         "rolling restarts",
         &format!(
             "{MESSAGES} messages of 3 devices over {RESTARTS} restarts in {:.1} s: each accepted once, in each device's \
-             order; 3 devices saw the same {} events; {} turns for {MESSAGES} messages",
+             order; 3 devices saw the same {events} events; {turns} turns for {MESSAGES} messages",
             took.as_secs_f64(),
-            heard[0].events.len(),
-            of_kind("turn_dispatched"),
         ),
     );
     server.stop().await;

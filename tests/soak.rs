@@ -5,12 +5,14 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tandem::history::{End, Recorder};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::support::chance::Chance;
 use crate::support::figures::{agents, figure, memory_kib, open_files, processor_seconds};
 use crate::support::follower::{Follower, Reach};
+use crate::support::recorded::{agree_with, recorder};
 use crate::support::server::{Home, TestServer, eventually};
 
 const SESSIONS: usize = 10;
@@ -108,28 +110,11 @@ async fn at_rest(server: &TestServer) -> Rest {
     Rest { memory_kib: samples[samples.len() / 2], files, agents: agents(server) }
 }
 
-/// Checks that every device of a session has seen its journal, and every message of theirs is there once; how many
-/// messages there were.
-async fn all_agree(devices: &[Follower], server: &TestServer) -> usize {
-    for device in devices {
-        device.is_whole();
-        assert_eq!(device.digest(), devices[0].digest(), "{} has seen what others saw", device.name);
-        assert_eq!(
-            device.not_once_in(&device.stream.accepted),
-            0,
-            "{}'s messages are there once",
-            device.name
-        );
-    }
-    let journal = server.events(&devices[0].session).await;
-    let kept = devices[0].kept();
-    assert_eq!(kept.len(), journal.len());
-    for (seen, event) in kept.iter().zip(&journal) {
-        for field in ["seq", "hash", "at", "kind", "data"] {
-            assert_eq!(seen[field], event[field], "an event as the journal has it");
-        }
-    }
-    devices.iter().map(Follower::said).sum()
+/// Checks that all devices of a session have seen its journal, and that what they said and were told fits to it.
+async fn all_agree(recorder: &Recorder, devices: Vec<Follower>, server: &TestServer) {
+    devices.iter().for_each(Follower::is_whole);
+    let journal = server.events(&recorder.session().to_string()).await;
+    agree_with(recorder, &journal, devices, End::AtRest);
 }
 
 #[tokio::test]
@@ -141,13 +126,13 @@ async fn a_hundred_devices_that_come_and_go_lose_nothing_and_leave_nothing_behin
     let home = Home::new();
     let server = home.serve().await;
     let reach = Reach::to(&server, &home);
-    let mut devices = Vec::new();
+    let (mut recorders, mut devices) = (Vec::new(), Vec::new());
     for number in 0..SESSIONS {
-        let session = server.session(&home).await;
+        let recorder = recorder(&server.session(&home).await);
         for place in 0..DEVICES / SESSIONS {
-            let device = Follower::new(format!("device-{number}-{place}"), &session);
-            devices.push(if place == 0 { device.keeping() } else { device });
+            devices.push(Follower::new(format!("device-{number}-{place}"), &recorder));
         }
+        recorders.push(recorder);
     }
     for first in devices.iter_mut().step_by(DEVICES / SESSIONS) {
         first.connect(&reach).await.unwrap();
@@ -164,22 +149,25 @@ async fn a_hundred_devices_that_come_and_go_lose_nothing_and_leave_nothing_behin
     all_catch_up(&mut devices, &reach, &server).await;
     let after = at_rest(&server).await;
 
-    let (mut messages, mut events) = (0, 0);
-    for of_session in devices.chunks(DEVICES / SESSIONS) {
-        messages += all_agree(of_session, &server).await;
-        events += of_session[0].stream.events;
+    let messages = devices.iter().map(Follower::said).sum::<usize>();
+    let connections = devices.iter().map(|device| device.connections).sum::<u64>();
+    let mut events = 0;
+    for recorder in &recorders {
+        let session = recorder.session().to_string();
+        let of_session: Vec<Follower> = devices.extract_if(.., |device| device.session == session).collect();
+        events += of_session[0].tape.events();
+        all_agree(recorder, of_session, &server).await;
     }
     let ledger_kib = (messages - messages_before) as u64 * LEDGER_BYTES / 1024;
     let memory_percent = after.memory_kib.saturating_sub(ledger_kib) * 100 / before.memory_kib;
     figure(
         "soak",
         &format!(
-            "{} s, {DEVICES} devices on {SESSIONS} conversations (seed {}): {} connections, {messages} messages, {events} \
+            "{} s, {DEVICES} devices on {SESSIONS} conversations (seed {}): {connections} connections, {messages} messages, {events} \
              events, each to every device of its conversation; 0 lost, 0 doubled, 0 out of order; memory {} KiB after a \
              third, {} KiB at the end ({memory_percent} % without {ledger_kib} KiB for {} new messages); files {} and {}, agents {} and {}; {:.0} s of processor time",
             lasting.as_secs(),
             chance.seed,
-            devices.iter().map(|device| device.connections).sum::<u64>(),
             before.memory_kib,
             after.memory_kib,
             messages - messages_before,

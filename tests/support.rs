@@ -6,9 +6,11 @@ pub(crate) mod device;
 pub(crate) mod faults;
 pub(crate) mod figures;
 pub(crate) mod follower;
+pub(crate) mod meddler;
 pub(crate) mod model;
 pub(crate) mod openmetrics;
 pub(crate) mod raw_ws;
+pub(crate) mod recorded;
 pub(crate) mod server;
 pub(crate) mod wire;
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::support::server::{Home, PATIENCE, TestServer};
+use crate::support::server::{Home, PATIENCE, TestServer, eventually};
 
 fn command(home: &Home, server: &TestServer, args: &[&str]) -> Command {
     let url = server.url("");
@@ -100,5 +100,37 @@ async fn what_cannot_work_says_what_to_do() {
     assert!(text(&wrong.stderr).contains("tandem token"), "{}", text(&wrong.stderr));
     let nobody = home.command(&["sessions", "--url", "http://127.0.0.1:1"]).output().await.unwrap();
     assert!(text(&nobody.stderr).contains("tandem serve"), "{}", text(&nobody.stderr));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn others_see_what_a_terminal_has_shown_and_that_somebody_is_there() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let watcher = server.device("watcher").await;
+    watcher.subscribe(&session, 0).await;
+    let mut attached = command(&home, &server, &["attach", &session]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut typed = attached.stdin.take().unwrap();
+    let terminal = || async {
+        let state = server.get(&format!("/api/sessions/{session}")).await;
+        let devices = state["devices"].as_array().unwrap();
+        devices.iter().find(|device| device["kind"] == "terminal").cloned().unwrap_or(Value::Null)
+    };
+    eventually("somebody looks", || async { terminal().await["activity"] == "viewing" }).await;
+    typed.write_all(b"hello\n").await.unwrap();
+    let is_typing = |frame: &Value| {
+        frame["kind"] == "presence" && frame["data"].to_string().contains(r#""activity":"typing""#)
+    };
+    watcher.frame("somebody types", is_typing).await;
+    eventually("all of it was shown", || async {
+        let head = server.events(&session).await.last().unwrap()["seq"].clone();
+        server.events(&session).await.iter().any(|event| event["kind"] == "turn_ended")
+            && terminal().await["ackedSeq"] == head
+    })
+    .await;
+    eventually("nothing more is typed", || async { terminal().await["activity"] == "viewing" }).await;
+    drop(typed);
+    assert!(timeout(PATIENCE, attached.wait()).await.expect("it ends").unwrap().success());
     server.stop().await;
 }

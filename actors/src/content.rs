@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::blobs::{BlobHash, check_source, reference_of};
 use crate::ids::{DeviceId, SessionId};
 use crate::nesting::{MAX_NESTING, is_too_deep};
 
@@ -18,6 +19,8 @@ pub struct Content(Arc<Kept>);
 
 struct Kept {
     body: Body,
+    /// Its attachments are where they belong: `crate::blobs` has looked at it. Never said of what a client sends.
+    is_settled: bool,
     /// Computed when it is first asked for: content may have megabytes, and is compared often.
     digest: OnceLock<[u8; 32]>,
 }
@@ -91,7 +94,43 @@ impl Content {
     }
 
     fn of(body: Body) -> Self {
-        Self(Arc::new(Kept { body, digest: OnceLock::new() }))
+        Self(Arc::new(Kept { body, is_settled: false, digest: OnceLock::new() }))
+    }
+
+    /// Takes blocks whose attachments were looked after.
+    pub(crate) fn settled(blocks: Vec<Value>) -> Self {
+        Self(Arc::new(Kept { body: Body::Blocks(blocks), is_settled: true, digest: OnceLock::new() }))
+    }
+
+    /// Whether it has attachments, as bytes or by reference, that nobody has looked after yet.
+    #[must_use]
+    pub fn needs_keeping(&self) -> bool {
+        !self.0.is_settled && self.blocks().iter().any(|block| block.get("source").is_some())
+    }
+
+    /// The blobs that it refers to, in the order of its blocks.
+    #[must_use]
+    pub fn blobs(&self) -> Vec<BlobHash> {
+        self.blocks().iter().filter_map(reference_of).collect()
+    }
+
+    fn blocks(&self) -> &[Value] {
+        match &self.0.body {
+            Body::Text(_) => &[],
+            Body::Blocks(blocks) => blocks,
+        }
+    }
+
+    /// Its blocks, without a copy when nobody else holds it; none of a plain text.
+    pub(crate) fn into_blocks(self) -> Vec<Value> {
+        let body = match Arc::try_unwrap(self.0) {
+            Ok(kept) => kept.body,
+            Err(shared) => return Self(shared).blocks().to_vec(),
+        };
+        match body {
+            Body::Text(_) => Vec::new(),
+            Body::Blocks(blocks) => blocks,
+        }
     }
 
     /// All text in it, blocks joined by a newline.
@@ -156,17 +195,6 @@ fn check_block(block: &Value) -> Result<(), &'static str> {
         },
         "image" | "document" => check_source(block.get("source")),
         _ => Err("its type is not one of text, image, document"),
-    }
-}
-
-fn check_source(source: Option<&Value>) -> Result<(), &'static str> {
-    let source = source.ok_or("it has no source")?;
-    let has_text =
-        |field: &str| source.get(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-    match source.get("type").and_then(Value::as_str) {
-        Some("base64" | "text") if has_text("media_type") && has_text("data") => Ok(()),
-        Some("base64" | "text") => Err("its source needs media_type and data"),
-        Some(_) | None => Err("the type of its source is base64 or text"),
     }
 }
 
@@ -266,6 +294,7 @@ mod tests {
             json!("hello"),
             json!([{"type": "text", "text": "hi"}]),
             json!([{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]),
+            json!([{"type":"image","source":{"type":"blob","sha256":"0".repeat(64)}}]),
         ] {
             let content = Content::from_value(value.clone()).unwrap();
             assert_eq!(serde_json::to_value(&content).unwrap(), value);
@@ -288,6 +317,8 @@ mod tests {
             json!([{"type": "image"}]),
             json!([{"type": "image", "source": {"type": "url", "url": "http://x"}}]),
             json!([{"type": "image", "source": {"type": "base64", "data": "AAAA"}}]),
+            json!([{"type": "image", "source": {"type": "blob", "sha256": "../token"}}]),
+            json!([{"type": "image", "source": {"type": "blob", "sha256": "A".repeat(64)}}]),
         ] {
             assert!(Content::from_value(bad.clone()).is_err(), "{bad}");
         }

@@ -8,7 +8,7 @@ mod outbox;
 mod start;
 
 pub use actor::Device;
-pub use outbox::{Outbox, Outgoing};
+pub use outbox::{MAX_UNWRITTEN_NOTICES, Outbox, Outgoing, Receipt};
 
 use std::sync::Arc;
 
@@ -16,9 +16,11 @@ use actix::Message;
 use serde_json::Value;
 
 use crate::ids::{Epoch, Seq, SessionId};
+use crate::notice::{Delivery, Notify};
 use crate::refusal::Refusal;
+use crate::registry::Listed;
 use crate::room::Activity;
-use crate::session::{Answer, Command, Summary, View};
+use crate::session::{Answer, Command, View};
 
 /// How many requests of one connection may be without an answer. The socket reads no further until there are fewer.
 ///
@@ -53,6 +55,8 @@ pub enum Wish {
     Ack(SessionId, Seq),
     /// What the person does, and where: the place in the client's own words, passed on as they are. No answer.
     Activity(SessionId, Activity, Option<Value>),
+    /// Tell other devices something.
+    Notify(Notify),
     /// Are you there?
     Ping,
     /// The frame could not be understood: answered as it says.
@@ -95,9 +99,11 @@ pub enum Reply {
         state: Arc<View>,
     },
     /// The list of sessions; changes follow it.
-    SessionList(Vec<Arc<Summary>>),
+    SessionList(Vec<Listed>),
     /// The outcome of a command.
     Answer(Answer),
+    /// What became of a notice.
+    Notified(Delivery),
     /// Done, and nothing to say.
     Ok,
     /// Here.

@@ -1,5 +1,7 @@
 //! The way into the actor system for everything that is outside of it: sockets, HTTP handlers, tests, programs.
 
+mod attachments;
+
 use std::sync::Arc;
 
 use actix::Addr;
@@ -12,9 +14,11 @@ use crate::ids::{Seq, SessionId};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
-use crate::registry::{Board, Create, Directory, Find, Registry, SessionHandle, Slots};
+use crate::registry::{Board, Create, Cursors, Directory, Find, Notices, Registry, SessionHandle, Slots};
 use crate::room::Follow;
 use crate::session::{Answer, Ask, Command, View};
+
+pub use attachments::no_such_blob;
 
 /// A handle on everything; cheap to clone, may be used from any thread.
 #[derive(Clone)]
@@ -25,6 +29,10 @@ pub struct Hub {
     pub board: Arc<Board>,
     /// The devices.
     pub directory: Arc<Directory>,
+    /// How far each of them has read.
+    pub cursors: Arc<Cursors>,
+    /// What they tell each other.
+    pub notices: Arc<Notices>,
     /// The truth, for reading.
     pub journal: Arc<dyn Journal>,
     /// The time of day.
@@ -75,6 +83,7 @@ impl Hub {
         command: Command,
     ) -> Result<oneshot::Receiver<Result<Answer, Refusal>>, Refusal> {
         let handle = self.find(session).await?;
+        let command = self.keep_attachments_of(&by, command).await?;
         let (reply, outcome) = oneshot::channel();
         handle.addr.send(Ask { by, command, reply }).await.map_err(|_gone| Refusal::session_restarted())?;
         Ok(outcome)

@@ -89,6 +89,11 @@ uuid_id! {
     ConnectionId
 }
 
+uuid_id! {
+    /// One notice of a device to others; a device that is handed it twice knows it by this.
+    NoticeId
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

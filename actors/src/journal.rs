@@ -7,17 +7,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::blobs::{BlobHash, Blobs};
 use crate::clock::Timestamp;
-use crate::event::{ChainHash, Record};
-use crate::ids::{DeviceId, Epoch, Seq, SessionId, Term};
+use crate::event::{By, ChainHash, Record};
+use crate::ids::{DeviceId, Epoch, NoticeId, Seq, SessionId, Term};
 
 pub use memory::MemoryJournal;
 
 /// What every call of a journal returns: it may be awaited anywhere and borrows nothing.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send>>;
 
-/// Ordered, durable, fenced storage for all sessions of a server.
-pub trait Journal: Send + Sync + 'static {
+/// Ordered, durable, fenced storage for all sessions of a server, and for their attachments.
+pub trait Journal: Blobs {
     /// The identity of this history. A restored backup has another.
     fn epoch(&self) -> Epoch;
 
@@ -59,6 +60,26 @@ pub trait Journal: Send + Sync + 'static {
 
     /// The highest fencing number that was reserved; 0 at first.
     fn fences(&self) -> Pending<u64>;
+
+    /// Remembers how far devices have read; the newest write of a device and session wins.
+    fn save_cursors(&self, cursors: Vec<CursorRow>) -> Pending<()>;
+
+    /// All cursors that were ever remembered, in no order.
+    fn cursors(&self) -> Pending<Vec<CursorRow>>;
+
+    /// Keeps a notice until its device can be handed it, and returns when it is on disk.
+    ///
+    /// Its number is above those of all notices that were kept before.
+    ///
+    /// # Errors
+    /// As [`Journal::append`], without `Fenced`.
+    fn keep_notice(&self, notice: NoticeRow) -> Pending<()>;
+
+    /// Forgets the notices of one device up to a number. *Crash* before it: they are handed over once more.
+    fn forget_notices(&self, device: DeviceId, up_to: u64) -> Pending<()>;
+
+    /// All notices that wait, in the order of their numbers.
+    fn notices(&self) -> Pending<Vec<NoticeRow>>;
 
     /// Whether writes are taken at the moment: `None`, or a sentence that says why not.
     fn trouble(&self) -> Option<String>;
@@ -102,6 +123,8 @@ pub struct Append {
     pub records: Vec<Record>,
     /// Lines of the agent's transcript, kept beside the events and sent to no device.
     pub transcript: Vec<TranscriptLine>,
+    /// The blobs that the events refer to: from now on the session's devices may read them, and they stay.
+    pub blobs: Vec<BlobHash>,
     /// The session in the list from now on, as JSON text.
     pub summary: Arc<str>,
 }
@@ -127,6 +150,36 @@ pub struct DeviceRow {
     pub kind: Option<String>,
     /// When a connection of it was last open.
     pub last_seen_at: Timestamp,
+}
+
+/// How far one device has read in one session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CursorRow {
+    /// In which session.
+    pub session: SessionId,
+    /// Which device.
+    pub device: DeviceId,
+    /// The last event that it has acknowledged.
+    pub seq: Seq,
+    /// How many things for a person there were up to then.
+    pub notable: u64,
+}
+
+/// A notice that waits for its device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeRow {
+    /// Its place in the order: rises over all devices.
+    pub number: u64,
+    /// By which a client knows it.
+    pub id: NoticeId,
+    /// For which device.
+    pub to: DeviceId,
+    /// Who sent it.
+    pub from: By,
+    /// What it says.
+    pub message: Arc<str>,
+    /// When it was sent.
+    pub at: Timestamp,
 }
 
 /// Why the journal did not do what was asked.

@@ -1,5 +1,6 @@
 //! The actor system of Tandem.
 pub mod agent;
+pub mod blobs;
 pub mod clock;
 pub mod content;
 pub mod device;
@@ -11,6 +12,8 @@ pub mod journal;
 pub mod locks;
 pub mod metrics;
 pub mod nesting;
+pub mod notice;
+pub mod project;
 pub mod refusal;
 pub mod registry;
 pub mod room;

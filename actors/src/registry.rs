@@ -4,12 +4,20 @@
 
 mod board;
 mod capacity;
+mod changes;
+mod cursors;
 mod directory;
 mod messages;
+mod notices;
 mod project;
 mod restart;
 mod rounds;
+mod saving;
 mod slots;
+#[cfg(test)]
+mod testing;
+mod waiting;
+mod watcher;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -32,12 +40,16 @@ use restart::Restarts;
 
 pub use board::Board;
 pub use capacity::{Capacity, Moves, Pressure};
+pub use cursors::Cursors;
 pub use directory::{DeviceEntry, Directory, Presence};
 pub use messages::{Create, Find, Loaded, SessionHandle, StopAll};
+pub use notices::Notices;
 pub use rounds::Limits;
+pub(crate) use saving::save;
 pub use slots::{Counts, Slot, Slots, Usage};
+pub use watcher::{Listed, Watcher};
 
-/// How often names and times of devices are written down.
+/// How often names and times of devices are written down, and how far they have read.
 const SAVE_DEVICES_EVERY: Duration = Duration::from_secs(5);
 
 /// Requests from sockets and handlers that wait at a time; each sender awaits its answer.
@@ -47,6 +59,7 @@ const MAILBOX: usize = 1024;
 pub struct Registry {
     around: Surroundings,
     directory: Arc<Directory>,
+    cursors: Arc<Cursors>,
     encoder: Encoder,
     allowed_roots: Vec<PathBuf>,
     arbiters: Vec<ArbiterHandle>,
@@ -78,6 +91,8 @@ pub struct Setup {
     pub around: Surroundings,
     /// The devices.
     pub directory: Arc<Directory>,
+    /// How far each of them has read.
+    pub cursors: Arc<Cursors>,
     /// How events are wrapped for the wire.
     pub encoder: Encoder,
     /// Below which folders projects may lie; canonical.
@@ -97,6 +112,7 @@ impl Registry {
         Self {
             around: setup.around,
             directory: setup.directory,
+            cursors: setup.cursors,
             encoder: setup.encoder,
             allowed_roots: setup.allowed_roots,
             arbiters: setup.arbiters,
@@ -144,7 +160,10 @@ impl Registry {
         let incarnation = self.incarnations;
         let room = match self.sessions.get(&session) {
             Some(before) => before.handle.room.clone(),
-            None => Arc::new(Room::new(session, self.encoder)),
+            None => {
+                let room = Room::new(session, self.encoder);
+                Arc::new(room.listed(self.around.board.clone(), self.cursors.clone()))
+            }
         };
         let (around, shared_room) = (self.around.clone(), room.clone());
         let supervisor = context.address().recipient();
@@ -218,16 +237,9 @@ impl Registry {
     }
 
     fn save_devices(&mut self, context: &mut Context<Self>) {
-        let unsaved = self.directory.take_unsaved();
-        if unsaved.is_empty() {
-            return;
-        }
-        let saving = self.around.journal.save_devices(unsaved).into_actor(self);
-        context.spawn(saving.map(|outcome, _, _| {
-            if let Err(error) = outcome {
-                tracing::warn!(%error, "names and times of devices were not saved");
-            }
-        }));
+        let (journal, directory, cursors) =
+            (self.around.journal.clone(), self.directory.clone(), self.cursors.clone());
+        context.spawn(async move { save(&*journal, &directory, &cursors).await }.into_actor(self));
     }
 
     /// Lets go of a dead session whose room nobody holds: whoever still follows it must meet the next actor there.
@@ -328,14 +340,13 @@ impl Handler<Loaded> for Registry {
 impl Handler<StopAll> for Registry {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _stop: StopAll, context: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _stop: StopAll, _context: &mut Context<Self>) -> Self::Result {
         let (done, wait) = oneshot::channel();
         self.stopping.get_or_insert_default().push(done);
         for running in self.sessions.values() {
             // A session whose mailbox is gone is gone itself; one that is full has 256 senders and still takes this.
             drop(actix_rt::spawn(running.handle.addr.send(Retire)));
         }
-        self.save_devices(context);
         self.stop_if_empty();
         Box::pin(async move {
             let _ = wait.await;

@@ -15,7 +15,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::ids::{ConnectionId, DeviceId, SessionId, UserId};
+use crate::ids::{ConnectionId, DeviceId, Seq, SessionId, UserId};
+use crate::registry::{Board, Cursors};
 use crate::session::DeviceCard;
 
 pub use follow::Follow;
@@ -35,6 +36,9 @@ pub struct Room {
     hall: Mutex<Hall>,
     /// Rises with every change of who is online.
     changes: watch::Sender<u64>,
+    cursors: Arc<Cursors>,
+    /// Where it is said who is online.
+    board: Option<Arc<Board>>,
     /// Where what happens by itself happens: on the thread that made the room, which outlives all connections.
     runtime: Option<Handle>,
     /// Tells the task that sees to it that something is due earlier.
@@ -45,6 +49,8 @@ pub struct Room {
 struct Hall {
     people: People,
     tidings: Tidings,
+    /// Where the things stand that a person wants to know of.
+    notable: Vec<Seq>,
     /// Until when the task sleeps that does what is due; none while there is no such task.
     asleep_until: Option<Instant>,
 }
@@ -61,9 +67,19 @@ impl Room {
             tail: Tail::new(session, encoder),
             hall: Mutex::default(),
             changes: watch::Sender::new(0),
+            cursors: Arc::default(),
+            board: None,
             runtime: Handle::try_current().ok(),
             sooner: Arc::default(),
         }
+    }
+
+    /// Lets the list of sessions say who is online here, and the server's cursors hold how far everybody has read.
+    #[must_use]
+    pub fn listed(mut self, board: Arc<Board>, cursors: Arc<Cursors>) -> Self {
+        self.board = Some(board);
+        self.cursors = cursors;
+        self
     }
 
     /// Whose room it is.
@@ -119,6 +135,28 @@ impl Room {
         self.hall().people.touch(device, Instant::now());
     }
 
+    /// Up to where a device has acknowledged, whether it is here or not.
+    #[must_use]
+    pub fn acked_seq(&self, device: &DeviceId) -> Seq {
+        self.cursors.acked(self.session, device)
+    }
+
+    /// Takes over where the things stand that a person wants to know of, oldest first: all of them, every time.
+    ///
+    /// Before the events are visible, so that nobody acknowledges what is not counted.
+    pub(crate) fn note_notable(&self, all: &[Seq]) {
+        let notable = &mut self.hall().notable;
+        notable.truncate(all.len());
+        notable.extend_from_slice(&all[notable.len()..]);
+    }
+
+    /// A device has everything up to `seq`, as far as there is anything.
+    fn ack(&self, device: &DeviceId, seq: Seq) {
+        let seq = seq.min(self.tail.head());
+        let notable = self.hall().notable.partition_point(|one| *one <= seq);
+        self.cursors.ack(self.session, device, seq, notable as u64);
+    }
+
     /// Changes who is there or what they do, and tells those whom it concerns.
     fn change(self: &Arc<Self>, act: impl FnOnce(&mut People, Instant) -> Change) {
         let now = Instant::now();
@@ -137,6 +175,9 @@ impl Room {
         }
         if hall.tidings.are_due(change, hall.people.len(), now) {
             self.tail.signal(&tidings::presence(&hall.people.roster()));
+            if let Some(board) = &self.board {
+                board.set_online(self.session, hall.people.online());
+            }
         }
     }
 
@@ -180,6 +221,15 @@ impl Room {
 impl Hall {
     fn next_deadline(&self) -> Option<Instant> {
         [self.people.next_deadline(), self.tidings.due_at()].into_iter().flatten().min()
+    }
+}
+
+impl Drop for Room {
+    /// Whoever is still expected back comes into another room.
+    fn drop(&mut self) {
+        if let Some(board) = &self.board {
+            board.set_online(self.session, Vec::new());
+        }
     }
 }
 

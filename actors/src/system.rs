@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::journal::{Journal, JournalError, SessionRow};
 use crate::metrics::Metrics;
-use crate::registry::{Board, Directory, Limits, Registry, Setup, Slots, StopAll};
+use crate::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots, StopAll, save};
 use crate::room::Encoder;
 use crate::session::{Policy, Summary, Surroundings};
 
@@ -63,13 +63,17 @@ impl System {
         sweep(&*parts.launcher, &rows).await;
         for row in rows {
             match serde_json::from_str::<Summary>(&row.summary) {
-                Ok(summary) => board.post(Summary { pid: None, ..summary }),
+                Ok(summary) => board.post(Summary { pid: None, online: Vec::new(), ..summary }),
                 Err(error) => {
                     tracing::error!(session = %row.session, %error, "a session's summary cannot be read; it is not listed");
                 }
             }
         }
         let directory = Arc::new(Directory::new(parts.clock.clone(), parts.journal.devices().await?));
+        let cursors = Arc::new(Cursors::new(parts.journal.cursors().await?, &board));
+        let notices =
+            Notices::load(parts.journal.clone(), parts.clock.clone(), board.clone(), directory.clone());
+        let notices = notices.await?;
         let arbiters: Vec<Arbiter> = (0..parts.threads).map(|_| Arbiter::new()).collect();
         let canonical = |root: PathBuf| root.canonicalize().unwrap_or(root);
         let around = Surroundings {
@@ -86,6 +90,7 @@ impl System {
         let setup = Setup {
             around,
             directory: directory.clone(),
+            cursors: cursors.clone(),
             encoder: parts.encoder,
             gauge: parts.gauge.clone(),
             limits: parts.limits,
@@ -97,6 +102,8 @@ impl System {
             registry,
             board,
             directory,
+            cursors,
+            notices,
             journal: parts.journal,
             clock: parts.clock,
             slots,
@@ -118,6 +125,8 @@ impl System {
     pub async fn stop(self) {
         // A registry that is gone has no session left to stop.
         let _ = self.hub.registry.send(StopAll).await;
+        let Hub { journal, directory, cursors, .. } = &self.hub;
+        save(&**journal, directory, cursors).await;
         for arbiter in self.arbiters {
             arbiter.stop();
             let _ = arbiter.join();

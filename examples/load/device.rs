@@ -1,196 +1,102 @@
-//! A device of the load generator: one connection, driven and checked by one task.
+//! A device of the load generator: what it asks, is told and sees, over all its connections. Pure.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::io;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
-use tokio::sync::Barrier;
-use tokio::time::{sleep_until, timeout};
-use uuid::Uuid;
+use tandem::history::{Answer, Asked, Moment, Seen, Shared, Tape, What, apply_patch};
+use tandem_actors::content::Content;
+use tandem_actors::ids::{MessageId, SessionId};
 
-use crate::stream::{self, Seen, Stream};
-use crate::wire::{self, Frame};
+use crate::chance::Chance;
+use crate::connection::Read;
+use crate::plan::{Command, Plan};
+use crate::scan::{self, Scanner};
+use crate::wire;
 
-/// What is read at once. All devices of a thread read into the same buffer, so that it stays in the cache.
-pub const READ_BYTES: usize = 256 * 1024;
-
-/// The buffer of a thread.
-pub type Shared = Rc<RefCell<Vec<u8>>>;
-
-/// How a device gets to the server.
-#[derive(Debug, Clone)]
-pub struct Reach {
-    /// `host:port`.
-    pub authority: Arc<str>,
-    pub token: Arc<str>,
-}
-
-/// What a device does.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    pub name: String,
-    pub session: String,
-    /// Said one after the other, each when the turn of the one before has ended.
-    pub says: VecDeque<String>,
-    /// How long it is silent after each turn of its own.
-    pub pause: Duration,
-    /// The stream is over when so many turns have ended.
-    pub turns: u64,
-    /// Without any progress for so long the device gives up.
-    pub patience: Duration,
-}
+/// Events that a turn has at most in these runs, so that there is room for them before they come.
+const EVENTS_OF_A_TURN: usize = 8;
 
 /// What a device did and saw.
 #[derive(Debug)]
 pub struct Outcome {
-    pub session: String,
+    pub session: SessionId,
     pub name: String,
-    pub stream: Stream,
-    /// Id, seq and how long it took, of each message of its own.
-    pub accepted: Vec<(String, u64, Duration)>,
-    /// Microseconds from the event's `at` to its receipt, of each event since the start.
-    pub delays: Vec<u32>,
+    pub tape: Tape,
+    /// The shared state, as this device has reckoned it.
+    pub shared: Shared,
+    pub figures: Figures,
     pub begun: Instant,
     pub first: Option<Instant>,
     pub ended: Instant,
     pub trouble: Option<String>,
 }
 
-/// An open connection.
-pub struct Connection {
-    stream: TcpStream,
-    shared: Shared,
-    /// The beginning of a frame whose end has not come yet.
-    carry: Vec<u8>,
-    /// Answers to pings that are not written yet.
-    pongs: Vec<u8>,
+/// What it measured; times in microseconds.
+#[derive(Debug, Default)]
+pub struct Figures {
+    pub messages: u64,
+    pub patches: u64,
+    pub events: u64,
+    /// From a message to its answer, where the connection held in between.
+    pub accepted: Vec<u32>,
+    /// The same for patches.
+    pub patched: Vec<u32>,
+    /// From the event's `at` to its receipt, of each event that came live.
+    pub delays: Vec<u32>,
+    /// From coming back until everything that was missed was there.
+    pub catch_ups: Vec<u32>,
+    /// Events that were missed and came then.
+    pub caught_up: u64,
+    pub drops: u64,
 }
 
-struct Running {
-    plan: Plan,
-    outcome: Outcome,
-    /// The own message that was not answered yet, and when it was sent.
-    unanswered: Option<(String, Instant)>,
+/// See the module.
+pub struct Device {
+    pub plan: Plan,
+    pub outcome: Outcome,
+    pub chance: Chance,
+    /// Frames that are to be written.
+    pub outgoing: Vec<u8>,
+    /// When the next command is due, if there is a pause before it.
+    pub next_at: Option<Instant>,
+    scanner: Scanner,
+    epoch: Option<String>,
+    last_hash: String,
+    /// The own command that was not answered yet.
+    unanswered: Option<Unanswered>,
     /// The own message whose turn has not ended yet. Its end may be heard before the answer: they come on two ways.
     under_way: Option<String>,
-    /// When the next message is due, if there is a pause before it.
-    next_at: Option<Instant>,
     is_following: bool,
+    /// What is older was missed, and is not live.
+    live_after: u64,
+    /// Since when it is back, until it has caught up.
+    back_since: Option<Instant>,
     turns: u64,
     /// Events from before are history: how long they took to come says nothing.
     start_millis: i64,
-    outgoing: Vec<u8>,
 }
 
-/// Connects, says hello and follows; starts when all others have, and runs to the end of its plan.
-pub async fn run(reach: Reach, plan: Plan, shared: Shared, all_ready: Arc<Barrier>) -> Result<Outcome> {
-    let mut connection = Connection::open(&reach, &plan.name, shared).await?;
-    let subscribe = json!({"type": "subscribe", "sessionId": plan.session, "after": 0, "ref": "subscribe"});
-    connection.send(&subscribe).await?;
-    let mut running = Running::new(plan);
-    while !running.is_following {
-        connection.read(|frame, now, micros| running.hear(frame, now, micros)).await?;
-    }
-    all_ready.wait().await;
-    running.start();
-    while !running.is_over() {
-        connection.write(std::mem::take(&mut running.outgoing)).await?;
-        let patience = running.plan.patience;
-        let next_at = running.next_at;
-        tokio::select! {
-            heard = timeout(patience, connection.read(|frame, now, micros| running.hear(frame, now, micros))) => match heard {
-                Ok(heard) => heard?,
-                Err(_) => {
-                    running.outcome.trouble = Some(format!("nothing came for {patience:?}"));
-                    break;
-                }
-            },
-            () = sleep_until(next_at.unwrap_or_else(Instant::now).into()), if next_at.is_some() => running.say_next(),
-        }
-    }
-    running.outcome.ended = Instant::now();
-    Ok(running.outcome)
+struct Unanswered {
+    asked: Asked,
+    is_message: bool,
+    frame: Vec<u8>,
+    /// When it was sent, if only once.
+    sent: Option<Instant>,
 }
 
-impl Connection {
-    /// Connects and says hello; returns when the server has answered.
-    pub async fn open(reach: &Reach, name: &str, shared: Shared) -> Result<Self> {
-        let (stream, carry) = wire::open(&reach.authority, &reach.token).await?;
-        let mut connection = Self { stream, shared, carry, pongs: Vec::new() };
-        connection.send(&json!({"type": "hello", "protocol": 1, "deviceId": name, "kind": "script"})).await?;
-        let mut is_welcome = false;
-        while !is_welcome {
-            let look = |frame: Frame<'_>, _, _| {
-                is_welcome |=
-                    matches!(frame, Frame::Text(text) if text.starts_with(b"{\"type\":\"welcome\""));
-                Ok(())
-            };
-            connection.read(look).await?;
-        }
-        Ok(connection)
-    }
-
-    async fn write(&mut self, frames: Vec<u8>) -> Result<()> {
-        self.stream.write_all(&frames).await?;
-        self.stream.write_all(&std::mem::take(&mut self.pongs)).await?;
-        Ok(())
-    }
-
-    async fn send(&mut self, frame: &Value) -> Result<()> {
-        self.stream.write_all(&wire::text(&frame.to_string())).await?;
-        Ok(())
-    }
-
-    /// Reads once, and hands over every whole frame with the moment of the read. May be dropped and called again.
-    async fn read(&mut self, mut hear: impl FnMut(Frame<'_>, Instant, i64) -> Result<()>) -> Result<()> {
-        loop {
-            self.stream.readable().await?;
-            let mut buffer = self.shared.borrow_mut();
-            let held = self.carry.len();
-            let needed = wire::length_of_first(&self.carry).unwrap_or(0).max(held + READ_BYTES);
-            if buffer.len() < needed {
-                buffer.resize(needed, 0);
-            }
-            buffer[..held].copy_from_slice(&self.carry);
-            let read = match self.stream.try_read(&mut buffer[held..]) {
-                Ok(0) => bail!("the server closed the connection"),
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let (now, micros) = (Instant::now(), unix_micros());
-            let mut rest = &buffer[..held + read];
-            while let Some((frame, length)) = wire::first_frame(rest) {
-                match frame {
-                    Frame::Ping(payload) => self.pongs.extend(wire::pong(payload)),
-                    Frame::Close(reason) => bail!("closed: {}", String::from_utf8_lossy(reason)),
-                    frame => hear(frame, now, micros)?,
-                }
-                rest = &rest[length..];
-            }
-            self.carry.clear();
-            self.carry.extend_from_slice(rest);
-            return Ok(());
-        }
-    }
-}
-
-impl Running {
-    fn new(plan: Plan) -> Self {
+impl Device {
+    pub fn new(plan: Plan, mut tape: Tape, chance: Chance) -> Self {
         let now = Instant::now();
+        let events = usize::try_from(plan.turns).unwrap_or_default() * EVENTS_OF_A_TURN;
+        tape.reserve(events);
+        let figures = Figures { delays: Vec::with_capacity(events), ..Figures::default() };
         let outcome = Outcome {
-            session: plan.session.clone(),
+            session: plan.session,
             name: plan.name.clone(),
-            stream: Stream::default(),
-            accepted: Vec::new(),
-            delays: Vec::new(),
+            tape,
+            shared: Shared::new(),
+            figures,
             begun: now,
             first: None,
             ended: now,
@@ -199,112 +105,212 @@ impl Running {
         Self {
             plan,
             outcome,
+            chance,
+            outgoing: Vec::new(),
+            next_at: None,
+            scanner: Scanner::default(),
+            epoch: None,
+            last_hash: String::new(),
             unanswered: None,
             under_way: None,
-            next_at: None,
             is_following: false,
+            live_after: 0,
+            back_since: None,
             turns: 0,
             start_millis: i64::MAX,
-            outgoing: Vec::new(),
         }
     }
 
-    fn start(&mut self) {
-        self.start_millis = unix_micros() / 1000;
+    pub fn start(&mut self) {
+        self.start_millis = Moment::now().0 / 1000;
         self.outcome.begun = Instant::now();
-        self.say_after_pause();
+        self.go_on();
     }
 
-    fn is_over(&self) -> bool {
-        self.turns >= self.plan.turns && self.is_at_rest() && self.plan.says.is_empty()
+    /// Asks for everything behind what it has; on a new connection it then says again what was not answered.
+    pub fn subscribe(&mut self) {
+        self.is_following = false;
+        let last = self.outcome.tape.last();
+        let mut frame =
+            json!({"type": "subscribe", "sessionId": self.plan.session, "after": last, "ref": "subscribe"});
+        if let Some(epoch) = self.epoch.as_ref().filter(|_| last > 0) {
+            frame["epoch"] = json!(epoch);
+            frame["hash"] = json!(self.last_hash);
+        }
+        self.outgoing.extend(wire::text(&frame.to_string()));
     }
 
-    fn is_at_rest(&self) -> bool {
+    /// The connection is gone. A message will be said again; a patch may have been done or not.
+    pub fn is_cut_off(&mut self) {
+        self.outcome.figures.drops += 1;
+        self.outgoing.clear();
+        self.is_following = false;
+        self.unanswered = self.unanswered.take().filter(|unanswered| unanswered.is_message);
+        self.go_on();
+    }
+
+    /// It is back since then.
+    pub fn is_back(&mut self, since: Instant) {
+        self.back_since = Some(since);
+        self.subscribe();
+        if let Some(unanswered) = &mut self.unanswered {
+            unanswered.sent = None;
+            self.outgoing.extend(&unanswered.frame);
+        }
+    }
+
+    pub const fn is_following(&self) -> bool {
+        self.is_following
+    }
+
+    /// Whether everything that was there when it subscribed has come.
+    pub const fn has_caught_up(&self) -> bool {
+        self.is_following && self.outcome.tape.last() >= self.live_after
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.turns >= self.plan.turns && self.is_at_rest() && self.plan.commands.is_empty()
+    }
+
+    const fn is_at_rest(&self) -> bool {
         self.unanswered.is_none() && self.under_way.is_none()
     }
 
     /// The pause is between half of its length and one and a half, so that devices do not speak in chorus.
-    fn say_after_pause(&mut self) {
-        if self.plan.pause.is_zero() {
-            self.say_next();
-        } else {
-            let part = 0.5 + f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
-            self.next_at = Some(Instant::now() + self.plan.pause.mul_f64(part));
-        }
-    }
-
     fn go_on(&mut self) {
-        if self.is_at_rest() {
-            self.say_after_pause();
+        if !self.is_at_rest() || self.next_at.is_some() {
+            return;
+        }
+        let pause = self.plan.pause;
+        if pause.is_zero() && self.is_following {
+            self.ask_next();
+        } else {
+            let part = self.chance.up_to_millis(u64::try_from(pause.as_millis()).unwrap_or_default().max(1));
+            self.next_at = Some(Instant::now() + pause / 2 + part);
         }
     }
 
-    fn say_next(&mut self) {
+    pub fn ask_next(&mut self) {
         self.next_at = None;
-        let Some(text) = self.plan.says.pop_front() else { return };
-        let id = Uuid::now_v7().to_string();
-        let frame = json!({"type": "submit", "sessionId": self.plan.session, "content": text,
-                           "messageId": id, "ref": "submit"});
-        self.outgoing.extend(wire::text(&frame.to_string()));
-        self.under_way = Some(id.clone());
-        self.unanswered = Some((id, Instant::now()));
+        let Some(command) = self.plan.commands.pop_front() else { return };
+        let session = self.plan.session;
+        let (frame, what) = match command {
+            Command::Say(text) => {
+                let message = MessageId::random();
+                self.under_way = Some(message.to_string());
+                self.outcome.figures.messages += 1;
+                let frame = json!({"type": "submit", "sessionId": session, "content": text, "messageId": message, "ref": "ask"});
+                (frame, What::Submit { message, content: Content::text(text).expect("it says something") })
+            }
+            Command::Patch(patch) => {
+                self.outcome.figures.patches += 1;
+                let frame = json!({"type": "state", "sessionId": session, "patch": patch, "ref": "ask"});
+                (frame, What::Patch(patch))
+            }
+        };
+        let is_message = matches!(what, What::Submit { .. });
+        let frame = wire::text(&frame.to_string());
+        let asked = self.outcome.tape.asks(what, Moment::now());
+        self.outgoing.extend(&frame);
+        self.unanswered = Some(Unanswered { asked, is_message, frame, sent: Some(Instant::now()) });
     }
 
-    fn hear(&mut self, frame: Frame<'_>, now: Instant, micros: i64) -> Result<()> {
-        let Frame::Text(payload) = frame else { return Ok(()) };
-        match stream::scan(payload) {
-            Some(seen) => self.event(seen, payload, now, micros),
+    /// Takes in a text of the server.
+    pub fn hear(&mut self, payload: &[u8], now: Read) -> Result<()> {
+        match self.scanner.scan(payload)? {
+            // What comes before the answer belongs to the stream that is replaced.
+            Some(_) if !self.is_following => Ok(()),
+            Some(seen) => self.event(&seen, now),
             None if payload.starts_with(b"{\"type\":\"signal\"") => Ok(()),
             None => self.answer(payload, now),
         }
     }
 
-    fn event(&mut self, seen: Seen<'_>, payload: &[u8], now: Instant, micros: i64) -> Result<()> {
-        let at = self.outcome.stream.count(seen)?;
-        if at >= self.start_millis {
-            let delay = (micros - at * 1000).max(0);
-            self.outcome.delays.push(u32::try_from(delay).unwrap_or(u32::MAX));
-            self.outcome.first.get_or_insert(now);
-        }
-        if seen.is_kind("message_accepted") {
-            self.outcome.stream.note_accepted(seen.seq, &data_of(payload)?);
-        } else if seen.is_kind("turn_ended") {
-            self.turns += 1;
-            let id = data_of(payload)?["messageId"].clone();
-            if self.under_way.as_ref().is_some_and(|own| id == own.as_str()) {
-                self.under_way = None;
-                self.go_on();
+    fn event(&mut self, seen: &Seen<'_>, now: Read) -> Result<()> {
+        self.outcome.tape.saw(seen);
+        self.last_hash.clear();
+        self.last_hash.push_str(std::str::from_utf8(seen.hash)?);
+        if seen.at.millis() >= self.start_millis {
+            self.outcome.figures.events += 1;
+            self.outcome.first.get_or_insert(now.instant);
+            if seen.seq > self.live_after {
+                let delay = (now.moment.0 - seen.at.millis() * 1000).max(0);
+                self.outcome.figures.delays.push(u32::try_from(delay).unwrap_or(u32::MAX));
             }
+        }
+        if seen.seq == self.live_after {
+            self.note_catch_up(now.instant);
+        }
+        match seen.kind {
+            b"turn_ended" => {
+                self.turns += 1;
+                if self.under_way.as_ref().is_some_and(|own| scan::is_about(seen.data, own)) {
+                    self.under_way = None;
+                    self.go_on();
+                }
+            }
+            b"state_changed" => apply_patch(&mut self.outcome.shared, &serde_json::from_slice(seen.data)?),
+            _ => {}
         }
         Ok(())
     }
 
-    fn answer(&mut self, payload: &[u8], now: Instant) -> Result<()> {
+    fn answer(&mut self, payload: &[u8], now: Read) -> Result<()> {
         let frame: Value = serde_json::from_slice(payload).context("a frame that is no JSON")?;
         match frame["type"].as_str() {
             Some("accepted") => {
-                let (id, sent) = self.unanswered.take().context("an answer that nobody asked for")?;
-                let seq = frame["seq"].as_u64().unwrap_or_default();
-                self.outcome.accepted.push((id, seq, now - sent));
-                self.go_on();
-                Ok(())
+                let seq = frame["seq"].as_u64().context("an answer without its place")?;
+                self.is_answered(Answer::Accepted { seq, is_duplicate: frame["duplicate"] == true }, now)
             }
-            Some("subscribed") => {
-                self.is_following = true;
-                Ok(())
+            Some("ok") => self.is_answered(Answer::Done { seq: frame["seq"].as_u64() }, now),
+            Some("subscribed") => self.subscribed(&frame, now),
+            Some("rejected") => {
+                let is_nothing_done = frame["error"]["effect"] == "none";
+                let answer = if is_nothing_done { Answer::Refused } else { Answer::Unknown };
+                // What refuses a subscription answers nothing that is on the tape.
+                if frame["ref"] == "ask" {
+                    self.is_answered(answer, now)?;
+                }
+                bail!("refused: {frame}")
             }
-            Some("rejected" | "error" | "goodbye") => bail!("refused: {frame}"),
+            Some("error" | "goodbye") => bail!("refused: {frame}"),
             _ => Ok(()),
         }
     }
+
+    fn is_answered(&mut self, answer: Answer, now: Read) -> Result<()> {
+        let Unanswered { asked, is_message, sent, .. } =
+            self.unanswered.take().context("an answer that nobody asked for")?;
+        self.outcome.tape.is_told(asked, answer, now.moment);
+        let figures = &mut self.outcome.figures;
+        let took = if is_message { &mut figures.accepted } else { &mut figures.patched };
+        took.extend(sent.map(|sent| micros(now.instant - sent)));
+        self.go_on();
+        Ok(())
+    }
+
+    fn subscribed(&mut self, frame: &Value, now: Read) -> Result<()> {
+        let (from, head) = (frame["from"].as_u64(), frame["head"].as_u64());
+        let (from, head) = from.zip(head).context("an answer without from and head")?;
+        self.outcome.tape.began(from, frame["reset"] == true);
+        self.epoch = frame["epoch"].as_str().map(str::to_owned);
+        self.is_following = true;
+        self.live_after = head;
+        if self.back_since.is_some() {
+            self.outcome.figures.caught_up += (head + 1).saturating_sub(from);
+        }
+        if from > head {
+            self.note_catch_up(now.instant);
+        }
+        Ok(())
+    }
+
+    fn note_catch_up(&mut self, now: Instant) {
+        let since = self.back_since.take();
+        self.outcome.figures.catch_ups.extend(since.map(|since| micros(now - since)));
+    }
 }
 
-fn data_of(payload: &[u8]) -> Result<Value> {
-    let mut frame: Value = serde_json::from_slice(payload)?;
-    Ok(frame["data"].take())
-}
-
-fn unix_micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }

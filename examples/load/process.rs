@@ -29,3 +29,15 @@ pub fn usage(pid: u32) -> Result<Usage> {
     let resident_kib = resident.trim().trim_end_matches(" kB").parse()?;
     Ok(Usage { cpu_seconds: (user + system) / TICKS_PER_SECOND, resident_kib })
 }
+
+/// The processes that a process has started and that live.
+pub fn children(pid: u32) -> Vec<u32> {
+    let parent = pid.to_string();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let is_child = |child: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)) == Some(&*parent)
+    };
+    numbers.filter(is_child).collect()
+}

@@ -5,17 +5,21 @@ mod view;
 
 use std::collections::HashSet;
 use std::io::{self, BufRead as _, IsTerminal, Write as _};
+use std::time::Duration;
 
 use clap::Args;
 use tandem_actors::content::Content;
-use tandem_actors::ids::{MessageId, SessionId};
+use tandem_actors::ids::{MessageId, Seq, SessionId};
 use tandem_actors::session::Verdict;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
 use super::connection::{self, Role, ServerArgs, explain};
 use super::render::Style;
 use super::session_ref::SessionRef;
-use crate::client::{Client, ClientError, Incoming, IncomingStream, StartFrom, Submission};
+use crate::client::{
+    Activity, Client, ClientError, Incoming, IncomingStream, NoticeTo, StartFrom, Submission,
+};
 use crate::config::Loaded;
 
 use typed::{HELP, Typed};
@@ -26,6 +30,9 @@ const MAX_TYPED_LINES: usize = 64;
 
 /// Outcomes that wait to be shown; more of them wait where they are.
 const MAX_OUTCOMES: usize = 16;
+
+/// How long somebody who has typed a line is taken to be at the next one: a terminal hands over whole lines only.
+const TYPING_FOR: Duration = Duration::from_secs(3);
 
 /// Arguments of `attach`.
 #[derive(Debug, Clone, Args)]
@@ -50,6 +57,9 @@ struct Attached {
     outcomes: mpsc::Sender<Outcome>,
     /// Messages typed here whose turns have not ended.
     unanswered: HashSet<MessageId>,
+    /// The last event that other devices were told to be shown here.
+    acked: Seq,
+    is_typing_until: Option<Instant>,
     has_input_ended: bool,
 }
 
@@ -70,10 +80,20 @@ pub async fn run(loaded: Loaded, args: AttachArgs) -> anyhow::Result<()> {
     let style = if io::stdout().is_terminal() { Style::Coloured } else { Style::Plain };
     let subscribed = client.subscribe(session, StartFrom::Newest(args.tail)).await.map_err(explain)?;
     let (outcomes, mut told) = mpsc::channel(MAX_OUTCOMES);
-    let view = View::new(style);
+    let view = View::new(style, client.device());
     let unanswered = HashSet::new();
-    let mut attached = Attached { client, session, view, outcomes, unanswered, has_input_ended: false };
+    let mut attached = Attached {
+        client,
+        session,
+        view,
+        outcomes,
+        unanswered,
+        acked: 0,
+        is_typing_until: None,
+        has_input_ended: false,
+    };
     show(&attached.view.begin(subscribed))?;
+    attached.says(Activity::Viewing).await;
     let mut lines = typed_lines();
     attached.work(&mut incoming, &mut told, &mut lines).await?;
     attached.client.close().await;
@@ -95,10 +115,19 @@ impl Attached {
                     None => return Ok(()),
                 },
                 outcome = told.recv() => outcome.map_or_else(String::new, |outcome| self.told(outcome)),
+                () = wait_until(self.is_typing_until) => {
+                    self.is_typing_until = None;
+                    self.says(Activity::Viewing).await;
+                    String::new()
+                }
                 line = lines.recv(), if !self.has_input_ended => match line {
                     Some(line) => match typed::parse(&line) {
                         Ok(Typed::Quit) => return Ok(()),
-                        Ok(typed) => self.typed(typed),
+                        Ok(typed) => {
+                            self.is_typing_until = Some(Instant::now() + TYPING_FOR);
+                            self.says(Activity::Typing).await;
+                            self.typed(typed)
+                        }
                         Err(mistake) => self.view.warning(&mistake),
                     },
                     None => {
@@ -108,8 +137,25 @@ impl Attached {
                 },
             };
             show(&text)?;
+            self.ack().await;
         }
         Ok(())
+    }
+
+    /// Tells the others what the person does here.
+    async fn says(&self, activity: Activity) {
+        // A connection that is closed says so by itself.
+        let _ = self.client.activity(self.session, activity, None).await;
+    }
+
+    /// Tells the others how far this page has got.
+    async fn ack(&mut self) {
+        let shown = self.view.last();
+        if shown != self.acked {
+            self.acked = shown;
+            // As above.
+            let _ = self.client.ack(self.session, shown).await;
+        }
     }
 
     fn heard(&mut self, heard: Incoming) -> anyhow::Result<String> {
@@ -138,9 +184,9 @@ impl Attached {
                 Ok(content) => self.submit(Submission::new(content)),
                 Err(_nothing_in_it) => {}
             },
-            Typed::Approve(request) => match self.view.approval(request) {
+            Typed::Approve { request, for_session } => match self.view.approval(request) {
                 Ok(request) => {
-                    let verdict = Verdict::Allow { updated_input: None, for_session: false };
+                    let verdict = Verdict::Allow { updated_input: None, for_session };
                     self.spawn(move |client, session| async move {
                         client.approve(session, request, verdict).await
                     });
@@ -161,6 +207,15 @@ impl Attached {
             }
             Typed::Cancel(message) => {
                 self.spawn(move |client, session| async move { client.cancel(session, message).await });
+            }
+            Typed::Lead(device) => {
+                let device = device.unwrap_or_else(|| self.client.device().clone());
+                self.spawn(move |client, session| async move { client.handoff(session, device).await });
+            }
+            Typed::Notify(text) => {
+                self.spawn(move |client, session| async move {
+                    client.notify(NoticeTo::Session { session_id: session }, Vec::new(), text).await.map(drop)
+                });
             }
             Typed::Queue => return self.view.queue(),
             Typed::Help => return HELP.to_owned(),
@@ -210,6 +265,13 @@ fn typed_lines() -> mpsc::Receiver<String> {
         }
     });
     lines
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn show(text: &str) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Events as lines for a person. Pure: the same events give the same text.
 
 mod agent;
+mod content;
 mod text;
 
 use std::collections::HashMap;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use tandem_actors::clock::Timestamp;
 
 use super::answer::Answer;
+use content::plain_text;
 
 pub use agent::{Block, blocks};
 pub use text::{Style, brief, clean, tool_line};
@@ -92,6 +94,14 @@ impl Renderer {
         self.piece(&clean(&new))
     }
 
+    /// What somebody sends to people and not to the agent.
+    pub fn notice(&mut self, from: &Value, message: &Value) -> String {
+        let text = message.as_str().map_or_else(|| message.to_string(), str::to_owned);
+        let from = self.name(&from["deviceId"]);
+        let text = self.style.yellow(&format!("✉ {from}: {}", clean(&text)));
+        self.line(&text)
+    }
+
     /// A remark in a line of its own.
     pub fn note(&mut self, text: &str) -> String {
         let text = self.style.dim(&format!("· {text}"));
@@ -138,7 +148,8 @@ impl Renderer {
             Some("completed") => self.note(&format!("done in {seconds:.1} s{cost}")),
             Some("interrupted") => {
                 let by = self.by(data);
-                self.warning(&format!("interrupted{by} after {seconds:.1} s"))
+                let why = data["error"].as_str().map(|why| format!(": {}", brief(why))).unwrap_or_default();
+                self.warning(&format!("interrupted{by} after {seconds:.1} s{why}"))
             }
             Some("lost") => {
                 self.warning("lost: the agent went away and left no answer; send the message again")
@@ -170,7 +181,8 @@ impl Renderer {
                 format!("{} joined", self.name(&data["deviceId"]))
             }
             "device_unlinked" => format!("{} left", self.name(&data["deviceId"])),
-            "primary_changed" => format!("{} is in front now", self.name(&data["deviceId"])),
+            "primary_changed" if data["deviceId"].is_null() => "no device leads now".to_owned(),
+            "primary_changed" => format!("{} leads now{by}", self.name(&data["deviceId"])),
             "message_cancelled" => format!("message {message} was taken back{by}"),
             "message_edited" => {
                 format!("message {message} was changed{by}: {}", brief(&plain_text(&data["content"])))
@@ -237,21 +249,6 @@ fn changed(data: &Value) -> Option<String> {
         .filter_map(|(field, name)| Some(format!("{name} is now {}", clean(data[*field].as_str()?))))
         .collect();
     (!changes.is_empty()).then(|| changes.join(", "))
-}
-
-/// All text of a content: a string, or blocks.
-fn plain_text(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(blocks) => {
-            let texts = blocks.iter().map(|block| {
-                let kind = word(&block["type"]);
-                block["text"].as_str().map_or_else(|| format!("[{kind}]"), str::to_owned)
-            });
-            texts.collect::<Vec<_>>().join(" ")
-        }
-        _ => String::new(),
-    }
 }
 
 fn word(value: &Value) -> &str {

@@ -1,5 +1,6 @@
 //! `tandem send`: one message, and its answer as it comes.
 
+mod attach;
 mod reply;
 
 use std::io::{self, IsTerminal, Read as _, Write as _};
@@ -8,7 +9,6 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use tandem_actors::content::Content;
 use tandem_actors::ids::SessionId;
 
 use super::connection::{self, Role, ServerArgs, explain};
@@ -31,6 +31,10 @@ pub struct SendArgs {
     #[arg(long, value_name = "PROJECT")]
     pub new: Option<PathBuf>,
 
+    /// Take a picture, a PDF or a text file along; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub attach: Vec<PathBuf>,
+
     /// Which server.
     #[command(flatten)]
     pub server: ServerArgs,
@@ -49,8 +53,10 @@ enum Place {
 /// When no server answers, or the message is refused.
 pub async fn run(loaded: Loaded, args: SendArgs) -> anyhow::Result<ExitCode> {
     let (place, text) = place_and_text(&args)?;
-    let content = Content::text(if text == "-" { read_stdin()? } else { text })?;
+    let text = if text == "-" { read_stdin()? } else { text };
+    let files = attach::read(&args.attach)?;
     let (client, mut incoming) = connection::open(&loaded, &args.server, Role::Script).await?;
+    let content = attach::content(&client, text, files).await?;
     let session = find_or_create(&client, place).await?;
     let subscribed = client.subscribe(session, StartFrom::Newest(0)).await.map_err(explain)?;
     let submission = Submission::new(content);
@@ -148,7 +154,12 @@ mod tests {
 
     fn read(new: Option<&str>, words: &[&str]) -> anyhow::Result<(Place, String)> {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
-        place_and_text(&SendArgs { words, new: new.map(PathBuf::from), server: ServerArgs::default() })
+        place_and_text(&SendArgs {
+            words,
+            new: new.map(PathBuf::from),
+            attach: Vec::new(),
+            server: ServerArgs::default(),
+        })
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     let agent = Agent::find(&config.agent).await?;
     let system = System::start(Parts {
         journal: journal.clone(),
-        launcher: Arc::new(agent.launcher()?),
+        launcher: Arc::new(agent.launcher(journal.clone())?),
         clock: Arc::new(SystemClock::new()),
         encoder: frame::encode,
         policy: policy(config),

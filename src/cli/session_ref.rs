@@ -97,8 +97,10 @@ mod tests {
             messages: 0,
             queued: 0,
             approvals: 0,
+            notable: 0,
             cost_usd: 0.0,
             devices: Vec::new(),
+            online: Vec::new(),
             pid: None,
             is_warned: false,
         }

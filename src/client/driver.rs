@@ -1,8 +1,11 @@
 //! The task behind a client: keeps a connection, moves frames between it and the [`Link`], and gets it back when it is lost.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tandem_actors::ids::SessionId;
+use serde_json::Value;
+use tandem_actors::ids::{Seq, SessionId};
+use tandem_actors::room::Activity;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -21,6 +24,9 @@ use super::wire::{Wire, WireEnd};
 pub(super) enum Ask {
     Follow { session: SessionId, start: StartFrom, reply: Reply },
     Request { request: Request, reply: Reply },
+    SetState { session: SessionId, patch: BTreeMap<String, Value>, reply: Reply },
+    Do { session: SessionId, activity: Activity, cursor: Option<Value> },
+    Read { session: SessionId, seq: Seq },
     Close,
 }
 
@@ -179,6 +185,9 @@ impl Driver {
         match ask {
             Some(Ask::Follow { session, start, reply }) => self.link.follow(session, start, reply, now),
             Some(Ask::Request { request, reply }) => self.link.ask(request, reply, now),
+            Some(Ask::SetState { session, patch, reply }) => self.link.set_state(session, patch, reply, now),
+            Some(Ask::Do { session, activity, cursor }) => self.link.does(session, activity, cursor),
+            Some(Ask::Read { session, seq }) => self.link.has_read(session, seq),
             Some(Ask::Close) | None => return Wish::Close,
         }
         Wish::GoOn

@@ -1,14 +1,16 @@
 //! The frames of docs/protocol.md §2 as a device writes and reads them. Pure.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tandem_actors::clock::Timestamp;
+use tandem_actors::clock::{Stamp, Timestamp};
 use tandem_actors::content::Content;
 use tandem_actors::event::SubmitMode;
-use tandem_actors::ids::{DeviceId, MessageId, RequestId, Seq, SessionId};
+use tandem_actors::ids::{DeviceId, MessageId, RequestId, Seq, SessionId, UserId};
+use tandem_actors::room::Activity;
 use tandem_actors::session::{Summary, Verdict};
 
 use super::error::Rejection;
@@ -77,10 +79,77 @@ pub(super) enum Request {
         #[serde(flatten)]
         answer: ApprovalAnswer,
     },
+    State {
+        session_id: SessionId,
+        patch: BTreeMap<String, Value>,
+        at: Stamp,
+    },
+    Handoff {
+        session_id: SessionId,
+        to_device_id: DeviceId,
+    },
+    Notify {
+        to: NoticeTo,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        exclude: Vec<DeviceId>,
+        message: String,
+    },
+    Unlink {
+        session_id: SessionId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device_id: Option<DeviceId>,
+    },
     KeepAlive {
         session_id: SessionId,
     },
     Ping {},
+}
+
+/// What a device says without being answered.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub(super) enum Remark {
+    Activity {
+        session_id: SessionId,
+        activity: Activity,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cursor: Option<Value>,
+    },
+    Ack {
+        session_id: SessionId,
+        seq: Seq,
+    },
+}
+
+/// Whom a notice is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum NoticeTo {
+    /// One device, connected or not.
+    Device {
+        /// Which.
+        device_id: DeviceId,
+    },
+    /// All connected devices of a person.
+    User {
+        /// Whose.
+        user_id: UserId,
+    },
+    /// All connected devices that are linked to a session.
+    Session {
+        /// Which.
+        session_id: SessionId,
+    },
+    /// Every connected device.
+    All {
+        /// Always true.
+        all: bool,
+    },
+}
+
+impl NoticeTo {
+    /// Every connected device.
+    pub const EVERYBODY: Self = Self::All { all: true };
 }
 
 /// The fields of `approve` that depend on the answer.
@@ -177,8 +246,37 @@ pub(super) enum Answer {
     Subscribed(Subscribed),
     SessionList(Vec<Summary>),
     Accepted(Accepted),
-    Ok { expires_at: Option<Timestamp> },
+    Ok(Done),
     Pong { server_time: Timestamp },
+}
+
+/// What an `ok` tells beside itself; most tell nothing.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Done {
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) seq: Option<Seq>,
+    pub(super) at: Option<Stamp>,
+    pub(super) delivered: Option<usize>,
+    pub(super) waiting: Option<usize>,
+}
+
+/// A patch of the shared state is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateSet {
+    /// Where its `state_changed` stands.
+    pub seq: Seq,
+    /// Its place among all writes.
+    pub at: Stamp,
+}
+
+/// What became of a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notified {
+    /// To how many devices it went over an open connection.
+    pub delivered: usize,
+    /// How many devices it waits for.
+    pub waiting: usize,
 }
 
 /// The start of a session's stream.
@@ -228,8 +326,8 @@ struct Envelope<'a> {
     seq: Option<Seq>,
     #[serde(default)]
     hash: Option<String>,
-    #[serde(default)]
-    at: Option<Timestamp>,
+    #[serde(borrow, default)]
+    at: Option<&'a RawValue>,
     #[serde(default)]
     kind: Option<String>,
     #[serde(borrow, default)]
@@ -253,8 +351,7 @@ struct WithError {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Moments {
-    expires_at: Option<Timestamp>,
+struct Moment {
     server_time: Option<Timestamp>,
 }
 
@@ -289,7 +386,7 @@ pub(super) fn decode(text: &str) -> Result<ServerFrame, serde_json::Error> {
         }
         "notice" => {
             let NoticeFields { from, message } = serde_json::from_str(text)?;
-            return Ok(ServerFrame::Notice { from, message, at: envelope.at });
+            return Ok(ServerFrame::Notice { from, message, at: moment(envelope.at) });
         }
         "goodbye" => {
             let GoodbyeFields { reason } = serde_json::from_str(text)?;
@@ -313,22 +410,24 @@ pub(super) fn decode(text: &str) -> Result<ServerFrame, serde_json::Error> {
             let WithSessions { sessions } = serde_json::from_str(text)?;
             Ok(Answer::SessionList(sessions))
         }
-        "ok" => {
-            let Moments { expires_at, .. } = serde_json::from_str(text)?;
-            Ok(Answer::Ok { expires_at })
-        }
+        "ok" => Ok(Answer::Ok(serde_json::from_str(text)?)),
         "pong" => match serde_json::from_str(text)? {
-            Moments { server_time: Some(server_time), .. } => Ok(Answer::Pong { server_time }),
-            Moments { server_time: None, .. } => return Ok(ServerFrame::Unknown),
+            Moment { server_time: Some(server_time) } => Ok(Answer::Pong { server_time }),
+            Moment { server_time: None } => return Ok(ServerFrame::Unknown),
         },
         _ => return Ok(ServerFrame::Unknown),
     };
     Ok(ServerFrame::Answer(number, answer))
 }
 
+/// The time of a frame. An `ok` has a stamp there.
+fn moment(at: Option<&RawValue>) -> Option<Timestamp> {
+    serde_json::from_str(at?.get()).ok()
+}
+
 fn event(envelope: Envelope<'_>) -> ServerFrame {
     let Envelope { session_id, seq, hash, at, kind, data, .. } = envelope;
-    let fields = (session_id, seq, hash, at, kind, data);
+    let fields = (session_id, seq, hash, moment(at), kind, data);
     let (Some(session), Some(seq), Some(hash), Some(at), Some(kind), Some(data)) = fields else {
         return ServerFrame::Unknown;
     };
@@ -376,6 +475,65 @@ mod tests {
         );
         let keep_alive = frame_of(&Request::KeepAlive { session_id });
         assert_eq!(keep_alive, json!({"type": "keep_alive", "sessionId": ID, "ref": "7"}));
+    }
+
+    #[test]
+    fn shared_state_the_lead_and_notices_are_written_as_the_protocol_says() {
+        let (session_id, at) = (id(), Stamp::parse("7574310182400000000/9f").unwrap());
+        let patch = BTreeMap::from([("a".to_owned(), json!(1)), ("b".to_owned(), Value::Null)]);
+        assert_eq!(
+            frame_of(&Request::State { session_id, patch, at }),
+            json!({"type": "state", "sessionId": ID, "patch": {"a": 1, "b": null},
+                   "at": "7574310182400000000/9f", "ref": "7"})
+        );
+        let to_device_id: DeviceId = "laptop".parse().unwrap();
+        assert_eq!(
+            frame_of(&Request::Handoff { session_id, to_device_id: to_device_id.clone() }),
+            json!({"type": "handoff", "sessionId": ID, "toDeviceId": "laptop", "ref": "7"})
+        );
+        let notify = |to, exclude| frame_of(&Request::Notify { to, exclude, message: "hi".into() });
+        assert_eq!(
+            notify(NoticeTo::EVERYBODY, vec![to_device_id.clone()]),
+            json!({"type": "notify", "to": {"all": true}, "exclude": ["laptop"], "message": "hi", "ref": "7"})
+        );
+        for (to, written) in [
+            (NoticeTo::Device { device_id: to_device_id }, json!({"deviceId": "laptop"})),
+            (NoticeTo::User { user_id: UserId::owner() }, json!({"userId": "owner"})),
+            (NoticeTo::Session { session_id }, json!({"sessionId": ID})),
+        ] {
+            assert_eq!(
+                notify(to, Vec::new()),
+                json!({"type": "notify", "to": written, "message": "hi", "ref": "7"})
+            );
+        }
+        let unlink = frame_of(&Request::Unlink { session_id, device_id: None });
+        assert_eq!(unlink, json!({"type": "unlink", "sessionId": ID, "ref": "7"}));
+    }
+
+    #[test]
+    fn remarks_have_no_reference() {
+        let session_id = id();
+        let typing =
+            Remark::Activity { session_id, activity: Activity::Typing, cursor: Some(json!({"at": 3})) };
+        assert_eq!(
+            serde_json::to_value(typing).unwrap(),
+            json!({"type": "activity", "sessionId": ID, "activity": "typing", "cursor": {"at": 3}})
+        );
+        let ack = serde_json::to_value(Remark::Ack { session_id, seq: 9 }).unwrap();
+        assert_eq!(ack, json!({"type": "ack", "sessionId": ID, "seq": 9}));
+    }
+
+    #[test]
+    fn an_ok_tells_what_it_has_to_tell() {
+        let ok = |text: &str| match decode(text).unwrap() {
+            ServerFrame::Answer(4, Ok(Answer::Ok(done))) => done,
+            other => panic!("another frame: {other:?}"),
+        };
+        let set = ok(r#"{"type":"ok","seq":8,"at":"7574310182400000000/9f","ref":"4"}"#);
+        assert_eq!((set.seq, set.at.unwrap().to_string().as_str()), (Some(8), "7574310182400000000/9f"));
+        let notified = ok(r#"{"type":"ok","delivered":2,"waiting":1,"ref":"4"}"#);
+        assert_eq!((notified.delivered, notified.waiting), (Some(2), Some(1)));
+        assert!(ok(r#"{"type":"ok","ref":"4"}"#).seq.is_none());
     }
 
     #[test]

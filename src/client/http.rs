@@ -1,6 +1,9 @@
-//! The few things that a client asks over HTTP: where the server is, and a new session.
+//! What a client asks over HTTP: where the server is, and a new session.
 
+use bytes::Bytes;
+use reqwest::RequestBuilder;
 use serde::{Deserialize, Serialize};
+use tandem_actors::blobs::BlobHash;
 use tandem_actors::ids::{DeviceId, SessionId};
 use tokio_tungstenite::tungstenite::http;
 
@@ -82,6 +85,11 @@ impl Address {
         format!("ws://{}{}/ws", self.authority, self.prefix)
     }
 
+    /// Where an attachment is, or will be.
+    pub(super) fn blob_url(&self, hash: BlobHash) -> String {
+        format!("http://{}{}/api/blobs/{hash}", self.authority, self.prefix)
+    }
+
     fn sessions_url(&self) -> String {
         format!("http://{}{}/api/sessions", self.authority, self.prefix)
     }
@@ -93,29 +101,39 @@ pub(super) async fn create_session(
     session: &NewSession,
 ) -> Result<SessionId, ClientError> {
     let url = Address::parse(&config.url)?.sessions_url();
-    let unreachable = |error: reqwest::Error| ClientError::Unreachable {
-        url: config.url.clone(),
-        reason: error.to_string(),
-    };
+    let body = Body { session, device_id: &config.device_id };
+    let answer = send(config, client(config)?.post(url).json(&body)).await?;
+    let created = serde_json::from_slice::<Created>(&answer);
+    Ok(created.map_err(|error| ClientError::Protocol { reason: error.to_string() })?.session_id)
+}
+
+/// What requests are made with.
+pub(super) fn client(config: &ClientConfig) -> Result<reqwest::Client, ClientError> {
     // A proxy of the environment is for the internet, and not for a server of one's own.
     let http = reqwest::Client::builder().no_proxy().timeout(config.answer_within).build();
-    let body = Body { session, device_id: &config.device_id };
-    let request = http.map_err(unreachable)?.post(url).bearer_auth(&config.token).json(&body);
-    let response = request.send().await.map_err(unreachable)?;
+    http.map_err(|error| unreachable(config, &error))
+}
+
+/// Sends a request with the token and returns the body of a good answer.
+pub(super) async fn send(config: &ClientConfig, request: RequestBuilder) -> Result<Bytes, ClientError> {
+    let unreachable = |error: reqwest::Error| unreachable(config, &error);
+    let response = request.bearer_auth(&config.token).send().await.map_err(unreachable)?;
     let status = response.status().as_u16();
     let bytes = response.bytes().await.map_err(unreachable)?;
     if status == 401 {
         return Err(ClientError::Unauthorized { url: config.url.clone() });
     }
     if (200..300).contains(&status) {
-        let created = serde_json::from_slice::<Created>(&bytes);
-        let created = created.map_err(|error| ClientError::Protocol { reason: error.to_string() })?;
-        return Ok(created.session_id);
+        return Ok(bytes);
     }
     match serde_json::from_slice::<Failed>(&bytes) {
         Ok(failed) => Err(failed.error.into()),
         Err(_) => Err(ClientError::Refused { url: config.url.clone(), status, message: sentence_of(&bytes) }),
     }
+}
+
+fn unreachable(config: &ClientConfig, error: &reqwest::Error) -> ClientError {
+    ClientError::Unreachable { url: config.url.clone(), reason: error.to_string() }
 }
 
 /// The sentence for a person in an error's body; the body itself where it has none.

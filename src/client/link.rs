@@ -2,16 +2,22 @@
 //! frames in, frames and [`Incoming`]s out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tandem_actors::ids::SessionId;
+use serde::Deserialize;
+use serde_json::Value;
+use tandem_actors::clock::{HybridClock, Stamp, SystemClock};
+use tandem_actors::ids::{Seq, SessionId};
+use tandem_actors::room::Activity;
 use tokio::time::Instant;
 
 use super::cursor::{Begin, Cursor, StartFrom, Verdict, Wanted};
 use super::error::{ClientError, RejectedEffect, Rejection};
-use super::frame::{self, Answer, EventFrame, Request, ServerFrame, Subscribed};
+use super::frame::{self, Answer, Done, EventFrame, Request, ServerFrame, Subscribed};
 use super::incoming::{Incoming, SessionEvent};
 use super::outbox::{Entry, Outbox, Reply};
+use super::standing::Standing;
 
 /// How long to wait before a repeat when the server does not say.
 const REPEAT_AFTER: Duration = Duration::from_secs(1);
@@ -22,13 +28,28 @@ pub(super) struct Link {
     cursors: BTreeMap<SessionId, Cursor>,
     is_watching: bool,
     outbox: Outbox,
+    standing: Standing,
+    /// Stamps what this device writes into shared states, later than all that it has seen.
+    clock: HybridClock,
     max_message_bytes: usize,
 }
 
+/// The part of a `state_changed` that counts here.
+#[derive(Deserialize)]
+struct Stamped {
+    at: Stamp,
+}
+
 impl Link {
-    pub(super) const fn new(answer_within: Duration) -> Self {
-        let outbox = Outbox::new(answer_within);
-        Self { cursors: BTreeMap::new(), is_watching: false, outbox, max_message_bytes: usize::MAX }
+    pub(super) fn new(answer_within: Duration) -> Self {
+        Self {
+            cursors: BTreeMap::new(),
+            is_watching: false,
+            outbox: Outbox::new(answer_within),
+            standing: Standing::default(),
+            clock: HybridClock::new(Arc::new(SystemClock::new())),
+            max_message_bytes: usize::MAX,
+        }
     }
 
     // What the program wants.
@@ -39,11 +60,32 @@ impl Link {
             Request::Unsubscribe { session_id } => {
                 let session = *session_id;
                 self.cursors.remove(&session);
+                self.standing.forget(session);
                 self.outbox.forget(|request| is_subscribe(request, session));
             }
             _ => {}
         }
         self.outbox.add(request, reply, now);
+    }
+
+    /// Writes into a session's shared state, with a stamp of now.
+    pub(super) fn set_state(
+        &mut self,
+        session_id: SessionId,
+        patch: BTreeMap<String, Value>,
+        reply: Reply,
+        now: Instant,
+    ) {
+        let at = self.clock.stamp();
+        self.outbox.add(Request::State { session_id, patch, at }, reply, now);
+    }
+
+    pub(super) fn does(&mut self, session: SessionId, activity: Activity, cursor: Option<Value>) {
+        self.standing.does(session, activity, cursor);
+    }
+
+    pub(super) fn has_read(&mut self, session: SessionId, seq: Seq) {
+        self.standing.has_read(session, seq);
     }
 
     /// Follows a session. One that is followed already starts over.
@@ -62,6 +104,7 @@ impl Link {
     /// Everything that was under way is in doubt; what is followed will be asked for again.
     pub(super) fn disconnected(&mut self, now: Instant) {
         self.outbox.disconnected(now);
+        self.standing.disconnected();
         for (session, cursor) in &mut self.cursors {
             cursor.asked_again();
             if !self.outbox.has(|request| is_subscribe(request, *session)) {
@@ -76,7 +119,11 @@ impl Link {
     /// The frames that are to be written now.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<String> {
         let due = self.outbox.take_due(now);
-        due.into_iter().filter_map(|(number, request)| self.encode(number, request)).collect()
+        let mut frames: Vec<String> =
+            due.into_iter().filter_map(|(number, request)| self.encode(number, request)).collect();
+        let remarks = self.standing.take_due(now);
+        frames.extend(remarks.iter().filter_map(|remark| serde_json::to_string(remark).ok()));
+        frames
     }
 
     pub(super) fn expire(&mut self, now: Instant) {
@@ -88,7 +135,8 @@ impl Link {
     }
 
     pub(super) fn next_deadline(&self, is_connected: bool) -> Option<Instant> {
-        self.outbox.next_deadline(is_connected)
+        let remark = self.standing.next_deadline().filter(|_| is_connected);
+        self.outbox.next_deadline(is_connected).into_iter().chain(remark).min()
     }
 
     pub(super) fn is_answer_awaited(&self) -> bool {
@@ -151,7 +199,15 @@ impl Link {
         let EventFrame { session, seq, hash, at, kind, data } = event;
         let cursor = self.cursors.get_mut(&session)?;
         match cursor.event(seq, &hash) {
-            Verdict::Apply => Some(Incoming::Event(SessionEvent { session, seq, hash, at, kind, data })),
+            Verdict::Apply => {
+                self.clock.saw_at(at);
+                if kind == "state_changed"
+                    && let Ok(Stamped { at }) = serde_json::from_str(data.get())
+                {
+                    self.clock.saw(at);
+                }
+                Some(Incoming::Event(SessionEvent { session, seq, hash, at, kind, data }))
+            }
             Verdict::Drop => None,
             Verdict::Resubscribe => {
                 cursor.asked_again();
@@ -163,9 +219,18 @@ impl Link {
 
     fn answered(&mut self, entry: Entry, answer: Answer) -> Option<Incoming> {
         let begin = match &answer {
-            Answer::Subscribed(Subscribed { session_id, epoch, from, reset, .. }) => {
+            Answer::Subscribed(Subscribed { session_id, epoch, from, reset, state, .. }) => {
+                stamps_of(state).for_each(|stamp| self.clock.saw(stamp));
                 let cursor = self.cursors.get_mut(session_id);
-                cursor.map(|cursor| cursor.subscribed(epoch, *from, *reset))
+                let begin = cursor.map(|cursor| cursor.subscribed(epoch, *from, *reset));
+                if begin.is_some() {
+                    self.standing.began(*session_id);
+                }
+                begin
+            }
+            Answer::Ok(Done { at: Some(at), .. }) => {
+                self.clock.saw(*at);
+                None
             }
             _ => None,
         };
@@ -194,7 +259,7 @@ impl Link {
     ) -> Option<Incoming> {
         let is_for_now = rejection.retry_after_seconds.is_some();
         let is_repeated = match &entry.request {
-            Request::Submit { .. } => rejection.effect == RejectedEffect::Unknown,
+            Request::Submit { .. } | Request::State { .. } => rejection.effect == RejectedEffect::Unknown,
             // Nobody waits for these: the client itself has to get back to where it was.
             Request::Subscribe { .. } | Request::Watch {} => is_for_now && entry.reply.is_none(),
             _ => false,
@@ -210,6 +275,7 @@ impl Link {
             return None;
         };
         self.cursors.remove(&session);
+        self.standing.forget(session);
         if entry.reply.is_some() {
             entry.answer(Err(rejection.into()));
             return None;
@@ -221,6 +287,12 @@ impl Link {
 /// Where it starts is filled in when it is written: the cursor may have moved until then.
 const fn subscribe(session_id: SessionId) -> Request {
     Request::Subscribe { session_id, after: None, epoch: None, hash: None, tail: None }
+}
+
+/// The stamps of a session's shared state.
+fn stamps_of(state: &Value) -> impl Iterator<Item = Stamp> {
+    let shared = state["shared"].as_object().into_iter().flatten();
+    shared.filter_map(|(_, written)| Stamp::parse(written["at"].as_str()?).ok())
 }
 
 fn is_subscribe(request: &Request, session: SessionId) -> bool {

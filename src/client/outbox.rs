@@ -46,11 +46,15 @@ enum Place {
 impl Request {
     /// Whether doing it twice is the same as doing it once, so that it may be written again.
     ///
-    /// A message is, because it has an id of its own.
+    /// A message is, because it has an id of its own, and a patch, because of its stamp.
     pub(super) const fn is_repeatable(&self) -> bool {
         matches!(
             self,
-            Self::Submit { .. } | Self::Subscribe { .. } | Self::Unsubscribe { .. } | Self::Watch {}
+            Self::Submit { .. }
+                | Self::State { .. }
+                | Self::Subscribe { .. }
+                | Self::Unsubscribe { .. }
+                | Self::Watch {}
         )
     }
 }

@@ -204,6 +204,58 @@ async fn a_command_that_is_not_repeatable_says_that_it_may_have_been_done() {
 }
 
 #[tokio::test]
+async fn a_patch_is_sent_again_under_its_stamp_until_it_is_answered() {
+    let stage = Stage::open().await;
+    let (client, _incoming, mut played) = stage.followed().await;
+    let patch = BTreeMap::from([("theme".to_owned(), json!("dark"))]);
+    let setting = tokio::spawn(async move { client.set_state(session(), patch).await });
+    let first = played.hears().await;
+    assert_eq!((&first["type"], &first["patch"]), (&json!("state"), &json!({"theme": "dark"})));
+    drop(played);
+    let mut again = stage.welcomes().await;
+    let second = again.hears().await;
+    assert_eq!(first["at"], second["at"]);
+    again.says(&json!({"type": "ok", "seq": 3, "at": first["at"], "ref": second["ref"]})).await;
+    let set = timeout(PATIENCE, setting).await.unwrap().unwrap().unwrap();
+    assert_eq!((set.seq, json!(set.at)), (3, first["at"].clone()));
+}
+
+#[tokio::test]
+async fn what_became_of_a_notice_is_told_and_a_hand_over_is_done() {
+    let stage = Stage::open().await;
+    let (client, _incoming, mut played) = stage.followed().await;
+    let answering = async {
+        let notify = played.hears().await;
+        assert_eq!((&notify["to"], &notify["message"]), (&json!({"deviceId": "laptop"}), &json!("dinner")));
+        played.says(&json!({"type": "ok", "delivered": 0, "waiting": 1, "ref": notify["ref"]})).await;
+        let handoff = played.hears().await;
+        assert_eq!((&handoff["type"], &handoff["toDeviceId"]), (&json!("handoff"), &json!("laptop")));
+        played.says(&json!({"type": "ok", "ref": handoff["ref"]})).await;
+    };
+    let laptop: DeviceId = "laptop".parse().unwrap();
+    let asking = async {
+        let to = NoticeTo::Device { device_id: laptop.clone() };
+        let notified = client.notify(to, Vec::new(), "dinner").await.unwrap();
+        assert_eq!(notified, Notified { delivered: 0, waiting: 1 });
+        client.handoff(session(), laptop.clone()).await.unwrap();
+    };
+    tokio::join!(asking, answering);
+}
+
+#[tokio::test]
+async fn what_a_person_does_and_has_seen_is_said() {
+    let stage = Stage::open().await;
+    let (client, _incoming, mut played) = stage.followed().await;
+    played.events([1]).await;
+    client.activity(session(), Activity::Typing, Some(json!({"at": 3}))).await.unwrap();
+    client.ack(session(), 1).await.unwrap();
+    let typing = played.hears().await;
+    assert_eq!((&typing["activity"], &typing["cursor"]), (&json!("typing"), &json!({"at": 3})));
+    let ack = played.hears().await;
+    assert_eq!((&ack["type"], &ack["seq"], ack.get("ref")), (&json!("ack"), &json!(1), None));
+}
+
+#[tokio::test]
 async fn a_refusal_is_handed_on() {
     let stage = Stage::open().await;
     let (client, _incoming, mut played) = stage.followed().await;

@@ -17,11 +17,31 @@ pub(super) struct MaxBody(pub(super) usize);
 /// Commands are short, unless they carry content.
 const DEFAULT_MAX_BODY: MaxBody = MaxBody(64 * 1024);
 
+/// The body as it is.
+#[derive(Debug)]
+pub(super) struct RawBody(pub(super) Vec<u8>);
+
 /// The fields of the body under their camelCase names; none when there is no body.
 #[derive(Debug)]
 pub(super) struct Body(pub(super) Fields);
 
 impl FromRequest for Body {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = RawBody::from_request(request, payload);
+        Box::pin(async move {
+            let RawBody(bytes) = bytes.await?;
+            if bytes.is_empty() {
+                return Ok(Self(Fields::default()));
+            }
+            Ok(Self(Fields::parse(&bytes)?.with_snake_case_twins()))
+        })
+    }
+}
+
+impl FromRequest for RawBody {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -34,11 +54,7 @@ impl FromRequest for Body {
             if declared.is_some_and(|length| length > max_bytes) {
                 return Err(too_large(max_bytes));
             }
-            let bytes = read(payload, max_bytes).await?;
-            if bytes.is_empty() {
-                return Ok(Self(Fields::default()));
-            }
-            Ok(Self(Fields::parse(&bytes)?.with_snake_case_twins()))
+            Ok(Self(read(payload, max_bytes).await?))
         })
     }
 }

@@ -8,7 +8,7 @@ use tandem_actors::refusal::Refusal;
 use crate::fields::Fields;
 
 /// A device names itself here when the body has no `deviceId`.
-const DEVICE_HEADER: &str = "X-Tandem-Device";
+pub(super) const DEVICE_HEADER: &str = "X-Tandem-Device";
 
 /// The device of requests that name none.
 const UNNAMED: &str = "http";

@@ -30,6 +30,10 @@ pub(super) async fn chat(
     service: web::Data<Service>,
 ) -> Result<HttpResponse, ApiError> {
     let Order { by, place, submit, wanted } = Order::read(&request, &body.0)?;
+    drop(body);
+    // Before a session is begun: attachments that are refused shall not leave an empty one behind.
+    let content = service.hub.keep_attachments(&by, submit.content).await?;
+    let submit = Submit { content, ..submit };
     let handle = find_or_create(&service, by.clone(), place, submit.message_id).await?;
     let accepted = submit_to(&service, by, handle.session, submit).await?;
     if wanted == Wanted::Acceptance {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use actix_web::{HttpRequest, web};
+use tandem_actors::blobs::BlobHash;
 use tandem_actors::ids::{DeviceId, MessageId, RequestId, SessionId};
 use tandem_actors::refusal::{Code, Refusal};
 
@@ -84,6 +85,11 @@ pub(super) fn device(request: &HttpRequest) -> Result<DeviceId, Refusal> {
         let message = "A device id has 1 to 64 characters of A-Z a-z 0-9 . _ : -.";
         Refusal::bad_field("deviceId", message)
     })
+}
+
+/// The attachment of the path, when it is the hash of any.
+pub(super) fn blob(request: &HttpRequest) -> Option<BlobHash> {
+    part(request, "hash")
 }
 
 fn part<T: FromStr>(request: &HttpRequest, name: &str) -> Option<T> {

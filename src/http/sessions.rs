@@ -34,6 +34,7 @@ pub(super) async fn list(
     let behind = query.optional::<String>("cursor")?.map(|text| read_cursor(&text));
     let behind = behind.transpose()?;
 
+    let device = caller::by_header(&request)?.device_id;
     let (all, _) = service.hub.board.all();
     let is_wanted = |summary: &&Arc<Summary>| {
         status.is_none_or(|status| summary.status == status)
@@ -44,6 +45,8 @@ pub(super) async fn list(
     let has_more = page.len() > limit;
     page.truncate(limit);
     let next_cursor = page.last().filter(|_| has_more).map(|last| cursor(last));
+    let listed = page.into_iter().map(|summary| service.hub.cursors.listed(summary.clone(), &device));
+    let page: Vec<_> = listed.collect();
     Ok(HttpResponse::Ok().json(json!({ "sessions": page, "nextCursor": next_cursor })))
 }
 

@@ -224,8 +224,10 @@ pub(crate) mod tests {
             messages: 3,
             queued: 1,
             approvals: usize::from(status == Status::WaitingForApproval),
+            notable: 0,
             cost_usd: 0.25,
             devices: Vec::new(),
+            online: Vec::new(),
             pid,
             is_warned: false,
         };

@@ -14,6 +14,7 @@ pub(super) enum Script {
     Tool(String),
     Write { path: PathBuf, text: String },
     Approvals(u64),
+    Attachments,
     Recall,
     Recap,
     Clear,
@@ -54,6 +55,7 @@ impl Script {
                 Self::Write { path: path.into(), text: text.to_owned() }
             }
             "/approvals" => Self::Approvals(number(2)),
+            "/attachments" => Self::Attachments,
             "/recall" => Self::Recall,
             "/recap" => Self::Recap,
             "/clear" => Self::Clear,

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::engine::{Engine, version};
+use super::attachments;
+use super::engine::{Engine, Message, version};
 use super::input;
 use super::output::assistant;
 use super::script::{Deafness, Script};
@@ -51,7 +52,7 @@ impl Engine {
             }
         }
         self.mirror();
-        let outcome = self.perform(&script);
+        let outcome = self.perform(&script, &messages);
         if script.local_command().is_none() {
             self.transcript.texts.extend(messages.into_iter().map(|message| message.text));
             self.transcript.cost_usd += COST_USD;
@@ -80,8 +81,12 @@ impl Engine {
         self.keep(json!({"type": "mode", "mode": "normal"}));
     }
 
-    fn perform(&mut self, script: &Script) -> Outcome {
+    fn perform(&mut self, script: &Script, messages: &[Message]) -> Outcome {
         match script {
+            Script::Attachments => {
+                let lines = messages.iter().flat_map(|message| attachments::list(&message.content));
+                self.say(&lines.collect::<Vec<_>>().join("\n"))
+            }
             Script::Echo(text) => self.say(&format!("echo: {text}")),
             Script::Slow { count, pause } => self.grow(*count, Some(*pause)),
             Script::Deltas(count) => self.grow(*count, None),

@@ -1,10 +1,13 @@
 //! Looks at every event of every session: is the history whole?
 
+mod blobs;
+
 use std::path::Path;
 use std::time::Instant;
 
 use rusqlite::{Connection, Error, params};
 use serde::Serialize;
+use tandem_actors::blobs::referred_by;
 use tandem_actors::event::ChainHash;
 use tandem_actors::ids::{Seq, SessionId};
 use uuid::Uuid;
@@ -23,6 +26,8 @@ pub struct Findings {
     pub events: u64,
     /// Lines of transcripts that were counted.
     pub transcript_lines: u64,
+    /// Attachments that were read and hashed.
+    pub blobs: u64,
     /// How long it took.
     pub seconds: f64,
     /// What is wrong, by session and seq; empty when all is well.
@@ -79,6 +84,9 @@ pub fn check(folder: &Path) -> Result<Findings, OpenError> {
     if strays > 0 {
         let problem = format!("{strays} events belong to no session");
         findings.problems.push(Problem { session: None, seq: None, problem });
+    }
+    if blobs::are_kept(&connection).map_err(failed("look for attachments"))? {
+        blobs::look_at_all(&connection, &mut findings).map_err(failed("list the attachments"))?;
     }
     findings.seconds = started.elapsed().as_secs_f64();
     Ok(findings)
@@ -137,8 +145,15 @@ fn look_at_events(connection: &Connection, row: &Row, findings: &mut Findings) -
         } else if !record.is_chained_to(last_hash) {
             findings.problems.push(wrong(record.seq, "it is not what was written: the chain breaks".into()));
         }
-        if let Err(error) = record.event() {
-            findings.problems.push(wrong(record.seq, format!("{error}: {}", error.cause)));
+        match record.event() {
+            Ok(event) => {
+                for hash in referred_by(&event) {
+                    if let Some(problem) = blobs::look_at_reference(connection, row.key, hash)? {
+                        findings.problems.push(wrong(record.seq, problem));
+                    }
+                }
+            }
+            Err(error) => findings.problems.push(wrong(record.seq, format!("{error}: {}", error.cause))),
         }
     }
     let (head, hash) = last;

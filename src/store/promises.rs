@@ -1,8 +1,10 @@
 //! What the trait promises, asked of every journal there is.
 
-use tandem_actors::event::ChainHash;
-use tandem_actors::ids::{SessionId, Term};
-use tandem_actors::journal::{Append, DeviceRow, Journal, JournalError, MemoryJournal};
+use tandem_actors::blobs::{BlobHash, NewBlob, PART_BYTES};
+use tandem_actors::clock::Timestamp;
+use tandem_actors::event::{By, ChainHash};
+use tandem_actors::ids::{NoticeId, SessionId, Term, UserId};
+use tandem_actors::journal::{Append, CursorRow, DeviceRow, Journal, JournalError, MemoryJournal, NoticeRow};
 
 use super::SqliteJournal;
 use super::testing::{Owner, history, line};
@@ -43,7 +45,13 @@ promises! {
     reading_what_is_not_there_gives_nothing
     sessions_do_not_see_each_other
     the_newest_write_of_a_device_wins
+    the_newest_write_of_a_cursor_wins
+    notices_wait_in_order_until_they_are_forgotten
     a_journal_that_works_has_no_trouble
+    a_blob_is_read_back_part_by_part
+    a_blob_knows_who_brought_it_and_which_sessions_refer_to_it
+    a_blob_that_nobody_needs_is_forgotten
+    a_reference_to_no_blob_loses_no_event
 }
 
 fn is_fenced(result: &Result<(), JournalError>, by: &Append) -> bool {
@@ -201,8 +209,89 @@ async fn the_newest_write_of_a_device_wins(journal: impl Journal) {
     assert_eq!(journal.devices().await.unwrap(), [renamed]);
 }
 
+async fn the_newest_write_of_a_cursor_wins(journal: impl Journal) {
+    let (session, device) = (SessionId::random(), "phone".parse().unwrap());
+    let first = CursorRow { session, device, seq: 9, notable: 2 };
+    let second = CursorRow { seq: 7, notable: 1, ..first.clone() };
+    let other = CursorRow { device: "laptop".parse().unwrap(), ..first.clone() };
+    journal.save_cursors(vec![first, other.clone()]).await.unwrap();
+    journal.save_cursors(vec![second.clone()]).await.unwrap();
+    let mut cursors = journal.cursors().await.unwrap();
+    cursors.sort_by_key(|cursor| cursor.seq);
+    assert_eq!(cursors, [second, other]);
+}
+
+async fn notices_wait_in_order_until_they_are_forgotten(journal: impl Journal) {
+    let notice = |number: u64, to: &str| NoticeRow {
+        number,
+        id: NoticeId::random(),
+        to: to.parse().unwrap(),
+        from: By { device_id: "laptop".parse().unwrap(), user_id: UserId::owner() },
+        message: format!("number {number}").into(),
+        at: tandem_actors::clock::Timestamp::from_millis(5),
+    };
+    let kept = [notice(1, "phone"), notice(2, "tablet"), notice(3, "phone"), notice(4, "phone")];
+    for one in &kept {
+        journal.keep_notice(one.clone()).await.unwrap();
+    }
+    assert_eq!(journal.notices().await.unwrap(), kept);
+    journal.forget_notices("phone".parse().unwrap(), 3).await.unwrap();
+    assert_eq!(journal.notices().await.unwrap(), [kept[1].clone(), kept[3].clone()]);
+}
+
 async fn a_journal_that_works_has_no_trouble(journal: impl Journal) {
     let mut owner = Owner::of_new(&journal).await;
     owner.write(&journal, &["one"]).await.unwrap();
     assert_eq!(journal.trouble(), None);
+}
+
+fn blob(bytes: usize, by: &str, at: i64) -> NewBlob {
+    let at = Timestamp::from_millis(at);
+    NewBlob::of(vec![b'x'; bytes].into(), by.parse().unwrap(), at).unwrap()
+}
+
+async fn a_blob_is_read_back_part_by_part(journal: impl Journal) {
+    let blob = blob(2 * PART_BYTES + 1, "phone", 0);
+    journal.keep(blob.clone()).await.unwrap();
+    let row = journal.find(blob.hash).await.unwrap().unwrap();
+    assert_eq!((row.kind, row.bytes), (blob.kind, blob.data.len() as u64));
+    for (number, length) in [(0, Some(PART_BYTES)), (1, Some(PART_BYTES)), (2, Some(1)), (3, None)] {
+        let part = journal.part(blob.hash, number).await.unwrap();
+        assert_eq!(part.map(|part| part.len()), length, "{number}");
+    }
+    let other = BlobHash::of(b"other");
+    assert!(journal.find(other).await.unwrap().is_none());
+    assert!(journal.part(other, 0).await.unwrap().is_none());
+}
+
+async fn a_blob_knows_who_brought_it_and_which_sessions_refer_to_it(journal: impl Journal) {
+    let blob = blob(5, "phone", 0);
+    journal.keep(blob.clone()).await.unwrap();
+    journal.keep(NewBlob { by: "laptop".parse().unwrap(), ..blob.clone() }).await.unwrap();
+    let owner = Owner::of_new(&journal).await;
+    // Twice in one append, as two messages of one moment do it.
+    let append = Append { blobs: vec![blob.hash, blob.hash], ..owner.says(&["look"]) };
+    journal.append(append).await.unwrap();
+    let mut row = journal.find(blob.hash).await.unwrap().unwrap();
+    row.devices.sort();
+    assert_eq!(row.devices, ["laptop".parse().unwrap(), "phone".parse().unwrap()]);
+    assert_eq!(row.sessions, [owner.session]);
+}
+
+async fn a_blob_that_nobody_needs_is_forgotten(journal: impl Journal) {
+    let (old, new) = (blob(5, "phone", 10), blob(6, "phone", 20));
+    journal.keep(old.clone()).await.unwrap();
+    journal.keep(new.clone()).await.unwrap();
+    assert_eq!(journal.forget_unused(Timestamp::from_millis(20)).await.unwrap(), 1);
+    assert!(journal.find(old.hash).await.unwrap().is_none());
+    assert!(!journal.touch(old.hash, Timestamp::from_millis(30)).await.unwrap());
+    assert!(journal.touch(new.hash, Timestamp::from_millis(30)).await.unwrap());
+    assert_eq!(journal.forget_unused(Timestamp::from_millis(30)).await.unwrap(), 0);
+}
+
+async fn a_reference_to_no_blob_loses_no_event(journal: impl Journal) {
+    let owner = Owner::of_new(&journal).await;
+    let append = Append { blobs: vec![BlobHash::of(b"gone")], ..owner.says(&["look"]) };
+    journal.append(append.clone()).await.unwrap();
+    assert_eq!(history(&journal, owner.session).await, append.records);
 }

@@ -1,9 +1,11 @@
 //! What the writer is asked, and the answers that it holds back until the commit has decided.
 
 use tandem_actors::clock::Timestamp;
-use tandem_actors::ids::{SessionId, UserId};
-use tandem_actors::journal::{Append, Claim, DeviceRow, JournalError};
+use tandem_actors::ids::{DeviceId, SessionId, UserId};
+use tandem_actors::journal::{Append, Claim, CursorRow, DeviceRow, JournalError, NoticeRow};
 use tokio::sync::oneshot;
+
+use super::blobs::BlobWrite;
 
 /// A token that opens the server; the token itself is nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +24,11 @@ pub(super) enum Request {
     Claim(SessionId, Answer<Claim>),
     Append(Append, Answer<()>),
     SaveDevices(Vec<DeviceRow>, Answer<()>),
+    SaveCursors(Vec<CursorRow>, Answer<()>),
+    KeepNotice(NoticeRow, Answer<()>),
+    ForgetNotices(DeviceId, u64, Answer<()>),
     AddToken(TokenRow, Answer<()>),
+    Blob(BlobWrite, Answer<bool>),
 }
 
 /// Where an answer arrives. An end without one means that the writer's thread died.
@@ -66,7 +72,10 @@ impl Request {
                 append.summary.len() + ROW + records.sum::<usize>() + lines.sum::<usize>()
             }
             Self::SaveDevices(devices, _) => devices.len() * ROW,
-            Self::Claim(..) | Self::AddToken(..) => ROW,
+            Self::Blob(write, _) => write.bytes() + ROW,
+            Self::SaveCursors(cursors, _) => cursors.len() * ROW,
+            Self::KeepNotice(notice, _) => notice.message.len() + ROW,
+            Self::Claim(..) | Self::AddToken(..) | Self::ForgetNotices(..) => ROW,
         }
     }
 
@@ -74,7 +83,13 @@ impl Request {
     pub(super) fn release(self, commit: Result<(), JournalError>) {
         match self {
             Self::Claim(_, answer) => answer.release(commit),
-            Self::Append(_, answer) | Self::SaveDevices(_, answer) | Self::AddToken(_, answer) => {
+            Self::Blob(_, answer) => answer.release(commit),
+            Self::Append(_, answer)
+            | Self::SaveDevices(_, answer)
+            | Self::SaveCursors(_, answer)
+            | Self::KeepNotice(_, answer)
+            | Self::ForgetNotices(_, _, answer)
+            | Self::AddToken(_, answer) => {
                 answer.release(commit);
             }
         }

@@ -104,10 +104,14 @@ impl Space {
 
     /// Whether to refuse these records: the disk is full, and they begin work. Looks again before it says so.
     pub(super) fn refuses(&mut self, records: &[Record]) -> bool {
-        if !self.is_full || !records.iter().any(|record| BEGINNINGS.contains(&&*record.kind)) {
-            return false;
+        records.iter().any(|record| BEGINNINGS.contains(&&*record.kind)) && self.refuses_new()
+    }
+
+    /// Whether to refuse what nobody has begun yet. Looks again before it says so.
+    pub(super) fn refuses_new(&mut self) -> bool {
+        if self.is_full {
+            self.look();
         }
-        self.look();
         self.is_full
     }
 

@@ -43,6 +43,7 @@ impl Owner {
             summary: format!(r#"{{"events":{}}}"#, self.head + records.len() as u64).into(),
             records,
             transcript: Vec::new(),
+            blobs: Vec::new(),
         }
     }
 

@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use tandem_actors::ids::{SessionId, Term};
-use tandem_actors::journal::{Append, Claim, JournalError};
+use tandem_actors::journal::{Append, Claim, JournalError, NoticeRow};
 
+use super::blobs::{self, BlobWrite};
 use super::checkpoint::Wal;
 use super::database;
 use super::faults::{Faults, Moment};
 use super::health::Health;
+use super::people;
 use super::queue::{Receiver, Taken};
 use super::request::Request;
 use super::rows::{self, Standing};
@@ -180,10 +182,22 @@ impl Writer {
                     }
                     answer.hold(Ok(()));
                 }
+                Request::SaveCursors(cursors, answer) => {
+                    for cursor in cursors {
+                        people::save_cursor(&self.connection, cursor)?;
+                    }
+                    answer.hold(Ok(()));
+                }
+                Request::KeepNotice(notice, answer) => answer.hold(self.keep_notice(notice)?),
+                Request::ForgetNotices(device, up_to, answer) => {
+                    people::delete_notices(&self.connection, device, *up_to)?;
+                    answer.hold(Ok(()));
+                }
                 Request::AddToken(token, answer) => {
                     rows::save_token(&self.connection, token)?;
                     answer.hold(Ok(()));
                 }
+                Request::Blob(write, answer) => answer.hold(self.write_blob(write)?),
             }
         }
         self.faults.strike(Moment::BeforeCommit)
@@ -225,9 +239,28 @@ impl Writer {
             standing.lines += 1;
             rows::insert_line(&self.connection, standing.key, standing.lines, line)?;
         }
+        for hash in &append.blobs {
+            blobs::refer(&self.connection, *hash, standing.key)?;
+        }
         rows::update_head(&self.connection, &standing, &append.summary)?;
         self.standings.insert(session, standing);
         Ok(Ok(()))
+    }
+
+    /// Writes a notice, unless the last of the space is for what is under way.
+    fn keep_notice(&self, notice: &NoticeRow) -> rusqlite::Result<Result<(), JournalError>> {
+        if self.space.trouble().is_some() {
+            return Ok(Err(JournalError::NotWritten { reason: "the disk is full".to_owned() }));
+        }
+        people::insert_notice(&self.connection, notice).map(Ok)
+    }
+
+    fn write_blob(&mut self, write: &BlobWrite) -> rusqlite::Result<Result<bool, JournalError>> {
+        if write.begins_something() && self.space.refuses_new() {
+            let reason = "the disk is full, and this is a new attachment".to_owned();
+            return Ok(Err(JournalError::NotWritten { reason }));
+        }
+        write.apply(&self.connection).map(Ok)
     }
 
     fn standing(&self, session: SessionId) -> rusqlite::Result<Option<Standing>> {

@@ -12,9 +12,15 @@ use super::writer::{self, Writer};
 /// Dropping it writes what is queued and ends the thread.
 #[derive(Debug)]
 pub(super) struct WriterThread {
-    requests: Sender<Request>,
+    asker: Asker,
     /// `None` only while it is dropped.
     thread: Option<JoinHandle<()>>,
+}
+
+/// Asks the writer; clones ask the same one. When the thread has ended, everything is refused.
+#[derive(Debug, Clone)]
+pub(super) struct Asker {
+    requests: Sender<Request>,
 }
 
 impl WriterThread {
@@ -25,9 +31,21 @@ impl WriterThread {
             .name(name.clone())
             .spawn(move || writer.run(asked))
             .map_err(|cause| OpenError::Thread { name, cause })?;
-        Ok(Self { requests, thread: Some(thread) })
+        Ok(Self { asker: Asker { requests }, thread: Some(thread) })
     }
 
+    /// Queues a write, and answers when its group is on disk.
+    pub(super) fn ask<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Pending<T> {
+        self.asker.ask(request)
+    }
+
+    /// For work of several writes, each behind the one before.
+    pub(super) fn asker(&self) -> Asker {
+        self.asker.clone()
+    }
+}
+
+impl Asker {
     /// Queues a write, and answers when its group is on disk.
     pub(super) fn ask<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Pending<T> {
         let (answer, answered) = Answer::new();
@@ -46,7 +64,7 @@ impl WriterThread {
 
 impl Drop for WriterThread {
     fn drop(&mut self) {
-        self.requests.close();
+        self.asker.requests.close();
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has said so itself, and in `Journal::trouble`.
             let _ = thread.join();

@@ -14,11 +14,12 @@ use futures_util::Stream;
 use tandem_actors::clock::Clock;
 use tandem_actors::device::Outgoing;
 use tandem_actors::ids::SessionId;
-use tandem_actors::registry::Board;
+use tandem_actors::registry::Watcher;
 use tandem_actors::room::Follow;
 
 use super::farewell::Farewell;
-use super::line::Line;
+use super::frame;
+use super::line::{Line, RECEIPT_PING};
 use super::protocol::ServerFrame;
 
 /// Answers are gathered into one write up to about this size.
@@ -28,19 +29,18 @@ const MAX_GATHERED_BYTES: usize = 64 * 1024;
 pub(super) struct Body<G> {
     line: Rc<Line>,
     clock: Arc<dyn Clock>,
-    board: Arc<Board>,
     follows: Vec<Follow>,
     /// Which of `follows` is asked first: each in turn, so that no session starves another.
     turn: usize,
-    /// Behind which change of the list to go on, for a watcher.
-    watched: Option<u64>,
+    /// The list of sessions, for who watches it.
+    watcher: Option<Watcher>,
     is_over: bool,
     _kept: G,
 }
 
 impl<G> Body<G> {
-    pub(super) fn new(line: Rc<Line>, clock: Arc<dyn Clock>, board: Arc<Board>, kept: G) -> Self {
-        Self { line, clock, board, follows: Vec::new(), turn: 0, watched: None, is_over: false, _kept: kept }
+    pub(super) fn new(line: Rc<Line>, clock: Arc<dyn Clock>, kept: G) -> Self {
+        Self { line, clock, follows: Vec::new(), turn: 0, watcher: None, is_over: false, _kept: kept }
     }
 
     fn poll_frames(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -60,13 +60,14 @@ impl<G> Body<G> {
         if let Poll::Ready(events) = self.poll_follows(context) {
             return Poll::Ready(Some(events));
         }
-        self.poll_board(context).map(Some)
+        self.poll_list(context).map(Some)
     }
 
     /// Encodes what waits in the outbox, and takes up the streams that are started there, in that order.
     fn take_answers(&mut self, context: &Context<'_>) -> Vec<u8> {
         let mut frames = Vec::new();
         let mut has_taken = false;
+        let mut asks_for_receipt = false;
         while frames.len() < MAX_GATHERED_BYTES
             && !self.is_over
             && let Poll::Ready(outgoing) = self.line.outbox.poll_next(context.waker())
@@ -75,6 +76,13 @@ impl<G> Body<G> {
             match outgoing {
                 Some(Outgoing::Reply { reference, reply }) => {
                     ServerFrame::answering(&reply, self.clock.now()).write(reference.as_deref(), &mut frames);
+                }
+                Some(Outgoing::Notice(notice, receipt)) => {
+                    ServerFrame::Notice(&notice).write(None, &mut frames);
+                    if let Some(receipt) = receipt {
+                        self.line.expect_receipt(receipt);
+                        asks_for_receipt = true;
+                    }
                 }
                 Some(Outgoing::Ready(ready)) => frames.extend_from_slice(&ready),
                 Some(Outgoing::Last(last)) => {
@@ -86,9 +94,13 @@ impl<G> Body<G> {
                     self.follows.push(follow);
                 }
                 Some(Outgoing::Unfollow(session)) => self.unfollow(session),
-                Some(Outgoing::Watch { after }) => self.watched = Some(after),
+                Some(Outgoing::Watch(watcher)) => self.watcher = Some(watcher),
                 None => self.is_over = true,
             }
+        }
+        if asks_for_receipt {
+            // Whoever answers a ping has read what stood before it.
+            frame::ping(RECEIPT_PING, &mut frames);
         }
         if has_taken {
             self.line.release_brake();
@@ -118,11 +130,11 @@ impl<G> Body<G> {
         Poll::Pending
     }
 
-    fn poll_board(&mut self, context: &Context<'_>) -> Poll<Bytes> {
-        let Some(after) = &mut self.watched else {
+    fn poll_list(&mut self, context: &Context<'_>) -> Poll<Bytes> {
+        let Some(watcher) = &mut self.watcher else {
             return Poll::Pending;
         };
-        self.board.poll_changes(after, context.waker()).map(|changed| {
+        watcher.poll_changes(context.waker()).map(|changed| {
             let mut frames = Vec::new();
             for session in changed {
                 ServerFrame::SessionSummary { session: &session }.write(None, &mut frames);

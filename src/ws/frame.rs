@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 const FINAL_TEXT: u8 = 0x81;
 const FINAL_CLOSE: u8 = 0x88;
+const FINAL_PING: u8 = 0x89;
 
 /// A length byte that says: the length is in the next two bytes.
 const IN_TWO_BYTES: u8 = 126;
@@ -37,6 +38,13 @@ pub fn close(code: u16, reason: &str) -> Vec<u8> {
     frame.extend_from_slice(&code.to_be_bytes());
     frame.extend_from_slice(&reason.as_bytes()[..end]);
     frame
+}
+
+/// Appends one ping; `payload` has at most 125 bytes.
+pub fn ping(payload: &[u8], out: &mut Vec<u8>) {
+    out.push(FINAL_PING);
+    write_length(payload.len(), out);
+    out.extend_from_slice(payload);
 }
 
 /// The payloads of frames that stand one behind the other, as [`encode`] wrote them; nothing is copied.

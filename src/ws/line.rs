@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tandem_actors::device::{MAX_UNANSWERED, Outbox};
+use tandem_actors::device::{MAX_UNANSWERED, Outbox, Receipt};
 use tandem_actors::room::Ending;
 
 use super::guard::Violation;
@@ -25,6 +25,10 @@ const MAX_UNANSWERED_BYTES: usize = 256 * 1024;
 
 /// Pings and pongs that wait for the wire. More of them only wait when the peer sends pings and does not read.
 const MAX_CONTROL_CHUNKS: usize = 8;
+
+/// What a ping carries that stands behind notices. Frames stay in order, so its pong says that they have arrived; what the
+/// kernel or a proxy still holds when a connection ends has not.
+pub(super) const RECEIPT_PING: &[u8] = b"notices";
 
 /// What a connection's own end of input was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub(super) struct Line {
     asked_at: Cell<Option<Instant>>,
     /// When the body gave something to the connection and was not asked again since.
     handed_out: Cell<Option<Instant>>,
+    /// For notices that were written; each is due with the next pong.
+    receipts: RefCell<Vec<Receipt>>,
     control: RefCell<VecDeque<Bytes>>,
     wants_control: Cell<Option<Waker>>,
     wants_room: Cell<Option<Waker>>,
@@ -69,6 +75,7 @@ impl Line {
             last_heard: Cell::new(Instant::now()),
             asked_at: Cell::default(),
             handed_out: Cell::default(),
+            receipts: RefCell::default(),
             control: RefCell::default(),
             wants_control: Cell::default(),
             wants_room: Cell::default(),
@@ -177,6 +184,19 @@ impl Line {
     }
 
     // What goes out.
+
+    /// A notice is written, and somebody wants to know when the peer has it.
+    pub(super) fn expect_receipt(&self, receipt: Receipt) {
+        self.receipts.borrow_mut().push(receipt);
+    }
+
+    /// The peer has answered the ping behind the notices that were written.
+    pub(super) fn notices_arrived(&self) {
+        for receipt in self.receipts.take() {
+            // Whoever wanted to know may have gone.
+            let _ = receipt.send(());
+        }
+    }
 
     /// The connection asked the body for more, and got something or not.
     pub(super) fn asked(&self, has_given: bool) {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,7 +14,7 @@ use tandem_actors::agent::{
 use tandem_actors::content::Content;
 use tandem_actors::event::Approval;
 use tandem_actors::ids::{MessageId, SessionId, Term};
-use tandem_actors::journal::TranscriptLine;
+use tandem_actors::journal::{MemoryJournal, TranscriptLine};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -38,6 +39,7 @@ pub(crate) struct Place {
     folder: TempDir,
     config: ProcessConfig,
     launcher: ProcessLauncher,
+    pub(crate) blobs: MemoryJournal,
 }
 
 impl Place {
@@ -49,14 +51,15 @@ impl Place {
             std::fs::create_dir(folder.path().join(name)).expect("a folder can be made");
         }
         let config = config(kind, &model, folder.path());
-        let launcher = ProcessLauncher::start(config.clone()).expect("a thread can be started");
-        Self { kind, model, folder, config, launcher }
+        let blobs = MemoryJournal::new();
+        let launcher = launcher(&config, &blobs);
+        Self { kind, model, folder, config, launcher, blobs }
     }
 
     /// The same place with something changed in how agents are started.
     pub(crate) fn with(mut self, change: impl FnOnce(&mut ProcessConfig)) -> Self {
         change(&mut self.config);
-        self.launcher = ProcessLauncher::start(self.config.clone()).expect("a thread can be started");
+        self.launcher = launcher(&self.config, &self.blobs);
         self
     }
 
@@ -124,6 +127,11 @@ impl Place {
     pub(crate) fn three_questions(&self) -> &'static str {
         self.kind.either("/approvals 3", "read /etc/hostname /etc/hosts /etc/passwd")
     }
+}
+
+fn launcher(config: &ProcessConfig, blobs: &MemoryJournal) -> ProcessLauncher {
+    let blobs = Arc::new(blobs.clone());
+    ProcessLauncher::start(config.clone(), blobs).expect("a thread can be started")
 }
 
 impl Kind {

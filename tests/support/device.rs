@@ -117,6 +117,11 @@ impl TestDevice {
         self.of_type("event", session)
     }
 
+    /// All frames so far that are no direct answers, in the order in which they came.
+    pub(crate) fn frames(&self) -> Vec<Value> {
+        self.seen.inner.lock().expect("no test panics with this lock").frames.clone()
+    }
+
     fn of_type(&self, kind: &str, session: &str) -> Vec<Value> {
         let inner = self.seen.inner.lock().expect("no test panics with this lock");
         let of_session =

@@ -1,10 +1,12 @@
 //! What fault runs stand on: processes that are found by their marker, people who come back.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
+use tandem::history::{Answer, Asked, Moment, Recorder, Tape, What};
+use tandem_actors::content::Content;
+use tandem_actors::ids::MessageId;
 
 use super::device::TestDevice;
+use super::recorded::saw;
 use super::server::TestServer;
 
 /// How often a fault run strikes: `TANDEM_FAULT_ROUNDS`, or 50 times.
@@ -39,8 +41,9 @@ pub(crate) fn zombies_of(parent: u32) -> usize {
 /// have arrived.
 pub(crate) struct Person {
     name: &'static str,
-    /// Every event ever seen, by its number.
-    pub(crate) held: BTreeMap<u64, Value>,
+    /// Everything ever seen, asked and told.
+    pub(crate) tape: Tape,
+    last_hash: Value,
     epoch: Value,
     /// Everything ever sent, oldest first.
     pub(crate) sent: Vec<Sent>,
@@ -50,66 +53,75 @@ pub(crate) struct Person {
 pub(crate) struct Sent {
     pub(crate) id: String,
     pub(crate) text: String,
+    asked: Option<Asked>,
     /// Where its `message_accepted` stands, once that was told.
     pub(crate) accepted_at: Option<u64>,
 }
 
 impl Person {
-    pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, held: BTreeMap::new(), epoch: Value::Null, sent: Vec::new() }
+    pub(crate) fn new(name: &'static str, recorder: &Recorder) -> Self {
+        let tape = recorder.tape(name);
+        Self { name, tape, last_hash: Value::Null, epoch: Value::Null, sent: Vec::new() }
     }
 
     /// Comes back and follows on from the last event that was seen; nothing may be told to be forgotten.
     pub(crate) async fn connect(&mut self, server: &TestServer, session: &str) -> TestDevice {
         let device = server.device(self.name).await;
         let mut frame = json!({"type": "subscribe", "sessionId": session, "after": 0});
-        let last = self.held.last_key_value();
-        if let Some((seq, event)) = last {
+        let last = self.tape.last();
+        if last > 0 {
             frame = json!({
-                "type": "subscribe", "sessionId": session, "after": seq, "epoch": self.epoch, "hash": event["hash"],
+                "type": "subscribe", "sessionId": session, "after": last, "epoch": self.epoch, "hash": self.last_hash,
             });
         }
         let answer = device.ask(frame).await;
         assert_eq!((&answer["type"], &answer["reset"]), (&json!("subscribed"), &json!(false)), "{answer}");
-        assert_eq!(answer["from"].as_u64(), Some(last.map_or(0, |(seq, _)| *seq) + 1), "{answer}");
+        self.tape.began(answer["from"].as_u64().expect("a beginning"), false);
         self.epoch = answer["epoch"].clone();
         device
     }
 
     /// Writes a message down, to be sent by [`Person::send`].
     pub(crate) fn compose(&mut self, text: String) {
-        self.sent.push(Sent { id: uuid::Uuid::now_v7().to_string(), text, accepted_at: None });
+        let id = MessageId::random().to_string();
+        self.sent.push(Sent { id, text, asked: None, accepted_at: None });
     }
 
     /// Sends what is not known to have arrived, and the last one that is; says yes to every question of the agent; until
     /// the connection is cut.
     pub(crate) async fn act(&mut self, device: &TestDevice, session: &str) {
-        tokio::join!(Self::send(&mut self.sent, device, session), approve(device, session));
+        let first = self.sent.iter().position(|sent| sent.accepted_at.is_none()).unwrap_or(self.sent.len());
+        let last_accepted = first.saturating_sub(1);
+        tokio::join!(self.send(last_accepted, device, session), approve(device, session));
     }
 
-    async fn send(sent: &mut [Sent], device: &TestDevice, session: &str) {
-        let first = sent.iter().position(|sent| sent.accepted_at.is_none()).unwrap_or(sent.len());
-        for message in &mut sent[first.saturating_sub(1)..] {
-            let frame = json!({
-                "type": "submit", "sessionId": session, "messageId": message.id, "content": message.text,
-            });
-            let Some(answer) = device.try_ask(frame).await else { return };
+    /// Sends everything from this message on; false if the connection was cut before all of it was accepted.
+    pub(crate) async fn send(&mut self, from: usize, device: &TestDevice, session: &str) -> bool {
+        for message in &mut self.sent[from..] {
+            let Sent { id, text, .. } = message;
+            let frame = json!({"type": "submit", "sessionId": session, "messageId": id, "content": text});
+            let (message_id, content) = (id.parse().expect("an id"), Content::text(&**text).expect("a text"));
+            let what = What::Submit { message: message_id, content };
+            // What is not known to have arrived is the same question again.
+            let asked = message.asked.filter(|_| message.accepted_at.is_none());
+            let asked = asked.unwrap_or_else(|| self.tape.asks(what, Moment::now()));
+            message.asked = Some(asked);
+            let Some(answer) = device.try_ask(frame).await else { return false };
             assert_eq!(answer["type"], "accepted", "{answer}");
-            let seq = answer["seq"].as_u64();
-            if message.accepted_at.is_some() {
-                assert_eq!((seq, &answer["duplicate"]), (message.accepted_at, &json!(true)), "{answer}");
-            }
-            message.accepted_at = seq;
+            let seq = answer["seq"].as_u64().expect("a number");
+            let is_duplicate = answer["duplicate"] == true;
+            assert!(is_duplicate || message.accepted_at.is_none(), "{answer}");
+            self.tape.is_told(asked, Answer::Accepted { seq, is_duplicate }, Moment::now());
+            message.accepted_at = Some(seq);
         }
+        true
     }
 
-    /// Keeps what a connection has shown; nothing that was seen before may look different.
+    /// Notes what a connection has shown.
     pub(crate) fn keep(&mut self, device: &TestDevice, session: &str) {
         for event in device.events(session) {
-            let seq = event["seq"].as_u64().expect("a number");
-            let expected = self.held.last_key_value().map_or(0, |(last, _)| *last) + 1;
-            assert_eq!(seq, expected, "{} sees every event once, in order", self.name);
-            self.held.insert(seq, event);
+            saw(&mut self.tape, &event);
+            self.last_hash = event["hash"].clone();
         }
     }
 }

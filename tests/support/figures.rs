@@ -41,16 +41,11 @@ pub(crate) fn open_files(server: &TestServer) -> usize {
 
 /// The processes that live and carry the marker of an agent of this server.
 pub(crate) fn agents(server: &TestServer) -> usize {
-    let parent = server.pid().to_string();
-    let processes = fs::read_dir("/proc").expect("there is /proc").flatten();
-    let is_agent = |entry: &fs::DirEntry| {
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let of_parent =
-            stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)) == Some(&*parent);
-        // Between fork and exec it has the server's environment, and a zombie has none.
-        of_parent && fs::read(entry.path().join("environ")).is_ok_and(|all| has_marker(&all))
+    // Between fork and exec it has the server's environment, and a zombie has none.
+    let is_agent = |pid: &u32| {
+        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| has_marker(&environment))
     };
-    processes.filter(is_agent).count()
+    process::children(server.pid()).iter().filter(|pid| is_agent(pid)).count()
 }
 
 fn has_marker(environment: &[u8]) -> bool {

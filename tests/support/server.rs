@@ -22,8 +22,8 @@ pub(crate) struct Home {
 /// A running server; killed when it is dropped.
 pub(crate) struct TestServer {
     child: Child,
-    address: String,
-    token: String,
+    pub(crate) address: String,
+    pub(crate) token: String,
     client: reqwest::Client,
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Actor as _;
+use futures_util::FutureExt as _;
 use tandem::access::Access;
 use tandem::server::{Server, Stopper, listen};
 use tandem::service::Settings;
@@ -14,7 +15,7 @@ use tandem_actors::clock::{Clock, SystemClock};
 use tandem_actors::hub::Hub;
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::metrics::Metrics;
-use tandem_actors::registry::{Board, Directory, Limits, Registry, Setup, Slots};
+use tandem_actors::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots};
 use tandem_actors::session::{Policy, Surroundings};
 
 /// The token that the server takes.
@@ -90,13 +91,16 @@ fn hub(journal: &MemoryJournal) -> Hub {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let board = Arc::new(Board::default());
     let directory = Arc::new(Directory::new(clock.clone(), Vec::new()));
+    let cursors = Arc::new(Cursors::default());
+    let notices = Notices::load(Arc::new(journal.clone()), clock.clone(), board.clone(), directory.clone());
+    let notices = notices.now_or_never().unwrap().unwrap();
     let slots = Slots::new(10);
     let metrics = Metrics::default();
     let mut simulator = ProcessConfig::new(env!("CARGO_BIN_EXE_tandem"), Environment::inherited(&[]));
     simulator.args_prefix = vec!["simulator".into()];
     let around = Surroundings {
         journal: Arc::new(journal.clone()),
-        launcher: Arc::new(ProcessLauncher::start(simulator).unwrap()),
+        launcher: Arc::new(ProcessLauncher::start(simulator, Arc::new(journal.clone())).unwrap()),
         clock: clock.clone(),
         board: board.clone(),
         policy: Policy::default(),
@@ -109,13 +113,14 @@ fn hub(journal: &MemoryJournal) -> Hub {
         gauge: Arc::new(NoGauge),
         limits: Limits { max_total_memory_bytes: u64::MAX, max_cpu_percent: 100.0 },
         directory: directory.clone(),
+        cursors: cursors.clone(),
         encoder: tandem::ws::frame::encode,
         allowed_roots: vec![std::env::temp_dir()],
         arbiters: Vec::new(),
     };
     let registry = Registry::new(setup).start();
     let (journal, gauge) = (Arc::new(journal.clone()), Arc::new(ProcGauge::default()));
-    Hub { registry, board, directory, journal, clock, slots, metrics, gauge }
+    Hub { registry, board, directory, cursors, notices, journal, clock, slots, metrics, gauge }
 }
 
 fn access() -> Access {

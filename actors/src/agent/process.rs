@@ -29,6 +29,7 @@ use crate::agent::tree::{Owner, end_and_count};
 use crate::agent::{
     AgentHandle, Conversation, INPUT_LINES, Launch, Launcher, MAX_LINE_BYTES, OUTPUT_BATCHES, Sweep,
 };
+use crate::blobs::Blobs;
 use crate::ids::SessionId;
 use crate::journal::TranscriptLine;
 use host::Host;
@@ -69,19 +70,25 @@ impl ProcessConfig {
 }
 
 /// Starts agents as child processes. Agents that run keep running when it is dropped.
-#[derive(Debug)]
 pub struct ProcessLauncher {
     config: Arc<ProcessConfig>,
     host: Arc<Host>,
+    blobs: Arc<dyn Blobs>,
 }
 
 impl ProcessLauncher {
-    /// Starts the thread on which all agents of this launcher are hosted.
+    /// Starts the thread on which all agents of this launcher are hosted. `blobs` has the attachments of what they are told.
     ///
     /// # Errors
     /// When the thread or its event loop cannot be had; a later retry is safe.
-    pub fn start(config: ProcessConfig) -> io::Result<Self> {
-        Ok(Self { config: Arc::new(config), host: Arc::new(Host::start()?) })
+    pub fn start(config: ProcessConfig, blobs: Arc<dyn Blobs>) -> io::Result<Self> {
+        Ok(Self { config: Arc::new(config), host: Arc::new(Host::start()?), blobs })
+    }
+}
+
+impl std::fmt::Debug for ProcessLauncher {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "ProcessLauncher({:?})", self.config)
     }
 }
 
@@ -91,7 +98,7 @@ impl Launcher for ProcessLauncher {
         let (outputs, output) = mpsc::channel(OUTPUT_BATCHES);
         // An order to finish may be followed by an order to end now; more makes no sense.
         let (stop, stops) = mpsc::channel(2);
-        let ends = child::Ends { inputs, outputs, stops };
+        let ends = child::Ends { inputs, outputs, stops, blobs: self.blobs.clone() };
         self.host.spawn(child::run(self.config.clone(), launch, ends, self.host.clone()));
         AgentHandle { input, output, stop }
     }

@@ -13,7 +13,7 @@ use crate::event::By;
 use crate::hub::Hub;
 use crate::ids::{ConnectionId, SessionId, UserId};
 use crate::refusal::{Code, Refusal};
-use crate::registry::{Presence, SessionHandle};
+use crate::registry::{Presence, SessionHandle, Watcher};
 use crate::room::{Parting, Stay};
 use crate::session::{Answer, Ask, Command, DeviceCard, View};
 
@@ -43,7 +43,7 @@ impl Device {
     /// Makes the actor of a connection that has said hello; start it where its socket lives.
     #[must_use]
     pub fn new(hub: Hub, card: DeviceCard, connection: ConnectionId, outbox: Outbox) -> Self {
-        let presence = hub.directory.connect(&card, connection);
+        let presence = hub.directory.connect(&card, connection, outbox.clone());
         Self {
             hub,
             card,
@@ -75,6 +75,13 @@ impl Device {
                 Wish::Command(session, command) => {
                     self.pass_on(reference, session, command, answered, context);
                 }
+                Wish::Notify(notify) => {
+                    let sending = self.hub.notices.notify(&self.by(), &notify).into_actor(self);
+                    context.spawn(sending.map(move |outcome, device, _| {
+                        let reply = outcome.map_or_else(Reply::Rejected, Reply::Notified);
+                        device.finish(reference, reply, answered);
+                    }));
+                }
                 quick => {
                     if let Some(reply) = self.answer_at_once(quick) {
                         self.reply(reference, reply);
@@ -98,13 +105,15 @@ impl Device {
                 Some(Reply::Ok)
             }
             Wish::Watch => {
-                let (sessions, after) = self.hub.board.all();
-                self.outbox.push(Outgoing::Watch { after });
-                Some(Reply::SessionList(sessions))
+                let Hub { board, cursors, .. } = &self.hub;
+                let (watcher, list) =
+                    Watcher::start(board.clone(), cursors.clone(), self.card.device_id.clone());
+                self.outbox.push(Outgoing::Watch(watcher));
+                Some(Reply::SessionList(list))
             }
             Wish::Ack(session, seq) => {
                 if let Some(visit) = self.visits.get(&session) {
-                    visit.stay.ack(seq.min(visit.handle.room.tail().head()));
+                    visit.stay.ack(seq);
                 }
                 None
             }
@@ -117,7 +126,7 @@ impl Device {
                 }
                 None
             }
-            Wish::Subscribe(_) | Wish::Command(..) => None,
+            Wish::Subscribe(_) | Wish::Command(..) | Wish::Notify(_) => None,
         }
     }
 
@@ -133,7 +142,10 @@ impl Device {
         let (hub, known, by) = (self.hub.clone(), self.known(session), self.by());
         let handing_over = async move {
             match known {
-                Some(handle) => ask(&handle, by, command).await,
+                Some(handle) => {
+                    let command = hub.keep_attachments_of(&by, command).await?;
+                    ask(&handle, by, command).await
+                }
                 None => hub.begin(session, by, command).await,
             }
         };
@@ -258,15 +270,25 @@ impl Entry {
         };
         let stay = (!stays_already).then(|| handle.room.enter(connection, &card, parting));
         let attach = Command::Attach { connection, device: card };
-        let outcome = ask(&handle, by, attach).await?;
-        let view = match outcome.await {
-            Ok(Ok(Answer::View(view))) => view,
-            Ok(Err(refusal)) => return Err(refusal),
-            Ok(Ok(_)) | Err(_) => return Err(Refusal::session_restarted()),
+        let attached = async {
+            let view = match ask(&handle, by, attach).await?.await {
+                Ok(Ok(Answer::View(view))) => view,
+                Ok(Err(refusal)) => return Err(refusal),
+                Ok(Ok(_)) | Err(_) => return Err(Refusal::session_restarted()),
+            };
+            let hash = hash_at_cursor(&hub, &wanted).await?;
+            Ok((start(&wanted, &hub.journal.epoch(), view.head, hash.as_deref()), view))
         };
-        let hash = hash_at_cursor(&hub, &wanted).await?;
-        let start = start(&wanted, &hub.journal.epoch(), view.head, hash.as_deref());
-        Ok(Entered { handle, stay, view, start })
+        match attached.await {
+            Ok((start, view)) => Ok(Entered { handle, stay, view, start }),
+            Err(refusal) => {
+                // Whoever was not let in is not waited for.
+                if let Some(stay) = stay {
+                    stay.leave();
+                }
+                Err(refusal)
+            }
+        }
     }
 }
 
@@ -293,6 +315,7 @@ impl Actor for Device {
     fn started(&mut self, context: &mut Context<Self>) {
         // The socket never has more than this without an answer, so that requests stay in order (docs/architecture.md).
         context.set_mailbox_capacity(MAX_UNANSWERED * 2);
+        self.hub.notices.hand_over(&self.card.device_id);
     }
 }
 

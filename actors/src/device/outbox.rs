@@ -5,10 +5,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::Reply;
 use crate::ids::SessionId;
+use crate::notice::Notice;
+use crate::registry::Watcher;
 use crate::room::{Ending, Follow, Parting};
+
+/// How many notices wait for the wire of one connection. A person who does not read 64 has other connections, or is away.
+pub const MAX_UNWRITTEN_NOTICES: usize = 64;
+
+/// Told when the device has a notice; dropped when it is not going to.
+pub type Receipt = oneshot::Sender<()>;
 
 /// The queue between a Device actor and the wire of its connection; clones are the same queue.
 ///
@@ -23,6 +32,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Inner {
     queue: VecDeque<Outgoing>,
+    /// How many of them are notices.
+    notices: usize,
     waker: Option<Waker>,
     is_closed: bool,
 }
@@ -41,34 +52,39 @@ pub enum Outgoing {
     Ready(Bytes),
     /// The same, and nothing comes behind it.
     Last(Bytes),
+    /// A word from another device, and whom to tell when it has arrived.
+    Notice(Arc<Notice>, Option<Receipt>),
     /// From here on, a session's events. A stream of the same session that is there already ends.
     Follow(Follow),
     /// No more of this session.
     Unfollow(SessionId),
-    /// From here on, changes of the list behind this number.
-    Watch {
-        /// See [`crate::registry::Board::poll_changes`].
-        after: u64,
-    },
+    /// From here on, changes of the list.
+    Watch(Watcher),
 }
 
 impl Outbox {
     /// Puts something last and wakes the wire. After [`Outbox::close`] it is dropped.
     pub fn push(&self, outgoing: Outgoing) {
+        self.inner().push(outgoing);
+    }
+
+    /// Puts a notice last, if the connection is open and reads; otherwise its receipt is dropped.
+    #[must_use]
+    pub fn offer(&self, notice: Arc<Notice>, receipt: Option<Receipt>) -> bool {
         let mut inner = self.inner();
-        if inner.is_closed {
-            return;
+        let is_taken = !inner.is_closed && inner.notices < MAX_UNWRITTEN_NOTICES;
+        if is_taken {
+            inner.notices += 1;
+            inner.push(Outgoing::Notice(notice, receipt));
         }
-        inner.queue.push_back(outgoing);
-        if let Some(waker) = inner.waker.take() {
-            waker.wake();
-        }
+        is_taken
     }
 
     /// Takes the first; the waker is called when there is one. `None` after it was closed and emptied.
     pub fn poll_next(&self, waker: &Waker) -> Poll<Option<Outgoing>> {
         let mut inner = self.inner();
         if let Some(first) = inner.queue.pop_front() {
+            inner.notices -= usize::from(matches!(first, Outgoing::Notice(..)));
             return Poll::Ready(Some(first));
         }
         if inner.is_closed {
@@ -96,10 +112,11 @@ impl Outbox {
         self.parting.clone()
     }
 
-    /// How many things wait.
+    /// How many things wait, apart from notices: nobody who is sent some is to be slowed by it.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.inner().queue.len()
+        let inner = self.inner();
+        inner.queue.len() - inner.notices
     }
 
     /// Whether nothing waits.
@@ -110,5 +127,17 @@ impl Outbox {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn push(&mut self, outgoing: Outgoing) {
+        if self.is_closed {
+            return;
+        }
+        self.queue.push_back(outgoing);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
     }
 }

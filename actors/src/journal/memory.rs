@@ -1,11 +1,17 @@
 //! A journal without a disk, for examples and for tests of actors; it forgets everything when it is dropped.
 
-use std::collections::HashMap;
+mod blobs;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::{Append, Claim, DeviceRow, Journal, JournalError, Pending, SessionRow, TranscriptLine};
+use super::{
+    Append, Claim, CursorRow, DeviceRow, Journal, JournalError, NoticeRow, Pending, SessionRow,
+    TranscriptLine,
+};
+use crate::blobs::BlobHash;
 use crate::event::{ChainHash, Record};
 use crate::ids::{DeviceId, Epoch, Seq, SessionId, Term};
 
@@ -21,6 +27,9 @@ pub struct MemoryJournal {
 struct Shelf {
     sessions: HashMap<SessionId, Kept>,
     devices: HashMap<DeviceId, DeviceRow>,
+    cursors: HashMap<(SessionId, DeviceId), CursorRow>,
+    notices: BTreeMap<u64, NoticeRow>,
+    blobs: HashMap<BlobHash, blobs::Kept>,
     next_failure: Option<JournalError>,
     trouble: Option<String>,
     next_transcript_fails: bool,
@@ -66,7 +75,7 @@ impl MemoryJournal {
     #[must_use]
     pub fn cut_after(&self, session: SessionId, seq: Seq) -> Self {
         let shelf = self.shelf();
-        let mut cut = Shelf::default();
+        let mut cut = Shelf { blobs: shelf.blobs.clone(), ..Shelf::default() };
         if let Some(kept) = shelf.sessions.get(&session) {
             let records = kept.records.iter().filter(|record| record.seq <= seq).cloned().collect();
             let transcript = kept.transcript.clone();
@@ -91,7 +100,7 @@ impl MemoryJournal {
     }
 
     fn append_now(&self, append: Append) -> Result<(), JournalError> {
-        let Append { session, term, records, transcript, summary } = append;
+        let Append { session, term, records, transcript, blobs, summary } = append;
         let mut shelf = self.shelf();
         if let Some(reason) = shelf.trouble.clone() {
             return Err(JournalError::NotWritten { reason });
@@ -109,6 +118,9 @@ impl MemoryJournal {
         kept.records.extend(records);
         kept.transcript.extend(transcript);
         kept.summary = summary;
+        for hash in blobs {
+            shelf.refer(hash, session);
+        }
         failure.map_or(Ok(()), Err)
     }
 }
@@ -199,6 +211,41 @@ impl Journal for MemoryJournal {
 
     fn fences(&self) -> Pending<u64> {
         ready(Ok(self.shelf().fences))
+    }
+
+    fn save_cursors(&self, cursors: Vec<CursorRow>) -> Pending<()> {
+        let mut shelf = self.shelf();
+        for cursor in cursors {
+            shelf.cursors.insert((cursor.session, cursor.device.clone()), cursor);
+        }
+        ready(Ok(()))
+    }
+
+    fn cursors(&self) -> Pending<Vec<CursorRow>> {
+        ready(Ok(self.shelf().cursors.values().cloned().collect()))
+    }
+
+    fn keep_notice(&self, notice: NoticeRow) -> Pending<()> {
+        let (journal, mut is_held) = (self.clone(), self.is_held.subscribe());
+        Box::pin(async move {
+            // The sender lives in `journal`, so the wait ends only by being told.
+            let _ = is_held.wait_for(|is_held| !is_held).await;
+            let mut shelf = journal.shelf();
+            if let Some(reason) = shelf.trouble.clone() {
+                return Err(JournalError::NotWritten { reason });
+            }
+            shelf.notices.insert(notice.number, notice);
+            Ok(())
+        })
+    }
+
+    fn forget_notices(&self, device: DeviceId, up_to: u64) -> Pending<()> {
+        self.shelf().notices.retain(|number, notice| notice.to != device || *number > up_to);
+        ready(Ok(()))
+    }
+
+    fn notices(&self) -> Pending<Vec<NoticeRow>> {
+        ready(Ok(self.shelf().notices.values().cloned().collect()))
     }
 
     fn trouble(&self) -> Option<String> {

@@ -1,18 +1,10 @@
 //! What people who look at a project are told of its locks.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::keeper::{Denied, Lease, Why};
 use super::{Ended, Fence, Holder, Kind, Mode, Resource, Waiting};
 use crate::clock::Timestamp;
-
-/// Takes facts in, in their order, without waiting.
-pub trait Told: Send + Sync + 'static {
-    /// Something happened in a project.
-    fn tell(&self, project: &Arc<str>, fact: Fact);
-}
 
 /// Something that happened to a lock; on the wire `kind` and `data` (docs/protocol.md, projects).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,7 +36,12 @@ pub enum Fact {
         forced_by: Option<Holder>,
     },
     /// Somebody did not renew these in time.
-    LockExpired { holder: Holder, locks: Vec<Named>, fence: Option<Fence> },
+    LockExpired {
+        holder: Holder,
+        locks: Vec<Named>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fence: Option<Fence>,
+    },
 }
 
 /// A resource as the wire names it.

@@ -17,12 +17,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::fact::{Fact, Told};
+use super::fact::Fact;
 use super::{
     Ask, Cycle, Fence, Grant, Holder, Millis, Mode, News, Outcome, Resource, Table, Ticket, Waiting,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::journal::Journal;
+use crate::project::Feed;
 
 /// While anybody holds or waits, leases of the living are renewed, and rings looked for, so often.
 const ROUND: Duration = Duration::from_secs(1);
@@ -106,7 +107,7 @@ pub struct Keeper {
     desk: Mutex<Desk>,
     clock: Arc<dyn Clock>,
     journal: Arc<dyn Journal>,
-    facts: Arc<dyn Told>,
+    facts: Arc<dyn Feed>,
     start: Instant,
     runtime: Handle,
     sooner: Notify,
@@ -141,7 +142,7 @@ impl Keeper {
     pub fn new(
         clock: Arc<dyn Clock>,
         journal: Arc<dyn Journal>,
-        facts: Arc<dyn Told>,
+        facts: Arc<dyn Feed>,
         fences_reserved: Fence,
     ) -> Arc<Self> {
         let desk = Desk {
@@ -189,30 +190,30 @@ impl Keeper {
                     .insert(grant.ticket, Open { project: project.clone(), ttl, is_kept, waiter: None });
                 let lease = self.lease(&grant);
                 if is_new.is_none() {
-                    self.facts.tell(&project, Fact::acquired(&lease, &holder, &wants));
+                    self.facts.tell(&project, Fact::acquired(&lease, &holder, &wants).into());
                 }
                 Answer::Now(Ok(lease))
             }
             Outcome::Waiting(waiting) => {
                 let (waiter, decided) = oneshot::channel();
-                self.facts.tell(&project, Fact::waiting(&waiting, &holder, &resources));
+                self.facts.tell(&project, Fact::waiting(&waiting, &holder, &resources).into());
                 desk.open.insert(waiting.ticket, Open { project, ttl, is_kept, waiter: Some(waiter) });
                 Answer::Later(waiting, decided)
             }
             Outcome::Busy(waiting) => {
                 let denied = self.denied(&waiting, Why::Busy);
-                self.facts.tell(&project, Fact::denied(&denied, &holder, &resources));
+                self.facts.tell(&project, Fact::denied(&denied, &holder, &resources).into());
                 Answer::Now(Err(denied))
             }
             Outcome::Deadlock(cycle) => {
                 let denied =
                     Denied { holder: cycle.get(1).cloned(), ..Denied::because(Why::Deadlock(cycle)) };
-                self.facts.tell(&project, Fact::denied(&denied, &holder, &resources));
+                self.facts.tell(&project, Fact::denied(&denied, &holder, &resources).into());
                 Answer::Now(Err(denied))
             }
             Outcome::Full => {
                 let denied = Denied::because(Why::Full);
-                self.facts.tell(&project, Fact::denied(&denied, &holder, &resources));
+                self.facts.tell(&project, Fact::denied(&denied, &holder, &resources).into());
                 Answer::Now(Err(denied))
             }
         };
@@ -306,10 +307,10 @@ impl Keeper {
         let news = desk.table.release(ticket, now);
         if let (Some(ended), Some(open)) = (ended, desk.open.remove(&ticket)) {
             if ended.fence.is_some() {
-                self.facts.tell(&open.project, Fact::released(&ended, forced_by));
+                self.facts.tell(&open.project, Fact::released(&ended, forced_by).into());
             } else if let Some(waiter) = open.waiter {
                 let denied = Denied::because(Why::Gone);
-                self.facts.tell(&open.project, Fact::denied(&denied, &ended.holder, &ended.resources));
+                self.facts.tell(&open.project, Fact::denied(&denied, &ended.holder, &ended.resources).into());
                 let _ = waiter.send(Err(denied));
             }
         }
@@ -330,7 +331,7 @@ impl Keeper {
                     if let Some(entry) = entry.filter(|_| is_wanted) {
                         let wants: Vec<_> =
                             entry.resources().map(|(resource, mode)| (resource.clone(), mode)).collect();
-                        self.facts.tell(&project, Fact::acquired(&lease, entry.holder(), &wants));
+                        self.facts.tell(&project, Fact::acquired(&lease, entry.holder(), &wants).into());
                     } else {
                         // Whoever waited has left: the next one gets it.
                         desk.open.remove(&grant.ticket);
@@ -339,7 +340,7 @@ impl Keeper {
                 }
                 News::Expired(ended) => {
                     if let Some(open) = desk.open.remove(&ended.ticket) {
-                        self.facts.tell(&open.project, Fact::expired(&ended));
+                        self.facts.tell(&open.project, Fact::expired(&ended).into());
                     }
                 }
                 News::TimedOut(ended) => self.gave_up(desk, &ended, Why::TimedOut),
@@ -354,7 +355,7 @@ impl Keeper {
             Some(waiting) => self.denied(&waiting, why),
             None => Denied::because(why),
         };
-        self.facts.tell(&open.project, Fact::denied(&denied, &ended.holder, &ended.resources));
+        self.facts.tell(&open.project, Fact::denied(&denied, &ended.holder, &ended.resources).into());
         if let Some(waiter) = open.waiter {
             let _ = waiter.send(Err(denied));
         }

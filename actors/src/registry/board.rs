@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use crate::ids::SessionId;
+use super::changes::Changes;
+use crate::ids::{DeviceId, SessionId};
 use crate::session::Summary;
 
 /// Every session's summary, and the order in which they changed.
@@ -18,75 +19,62 @@ pub struct Board {
 
 #[derive(Debug, Default)]
 struct Inner {
-    sessions: BTreeMap<SessionId, Entry>,
-    changes: BTreeMap<u64, SessionId>,
-    last_change: u64,
-    waiting: Vec<Waker>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    summary: Arc<Summary>,
-    change: u64,
+    sessions: BTreeMap<SessionId, Arc<Summary>>,
+    changes: Changes,
 }
 
 impl Board {
-    /// Puts a session's newest summary up.
-    pub fn post(&self, summary: Summary) {
+    /// Puts a session's newest summary up. Who is online stays as it is: that is its room's to say.
+    pub fn post(&self, mut summary: Summary) {
         let mut inner = self.inner();
-        inner.last_change += 1;
-        let change = inner.last_change;
         let session = summary.session_id;
-        let before = inner.sessions.insert(session, Entry { summary: Arc::new(summary), change });
-        if let Some(before) = before {
-            inner.changes.remove(&before.change);
-        }
-        inner.changes.insert(change, session);
-        for waker in inner.waiting.drain(..) {
-            waker.wake();
-        }
+        summary.online = inner.sessions.get(&session).map(|before| before.online.clone()).unwrap_or_default();
+        inner.put(summary);
+    }
+
+    /// Says who is online in a session; one that is not listed is not.
+    pub fn set_online(&self, session: SessionId, online: Vec<DeviceId>) {
+        let mut inner = self.inner();
+        let Some(before) = inner.sessions.get(&session).filter(|before| before.online != online) else {
+            return;
+        };
+        let summary = Summary { online, ..Summary::clone(before) };
+        inner.put(summary);
     }
 
     /// One session's summary.
     #[must_use]
     pub fn get(&self, session: SessionId) -> Option<Arc<Summary>> {
-        self.inner().sessions.get(&session).map(|entry| entry.summary.clone())
+        self.inner().sessions.get(&session).cloned()
     }
 
     /// All sessions, the newest activity first, and the number behind which a watcher goes on.
     #[must_use]
     pub fn all(&self) -> (Vec<Arc<Summary>>, u64) {
         let inner = self.inner();
-        let mut all: Vec<_> = inner.sessions.values().map(|entry| entry.summary.clone()).collect();
+        let mut all: Vec<_> = inner.sessions.values().cloned().collect();
         all.sort_by(|one, other| {
             (other.last_activity_at, other.session_id).cmp(&(one.last_activity_at, one.session_id))
         });
-        (all, inner.last_change)
+        (all, inner.changes.last())
     }
 
     /// What changed behind `after`, oldest first; the waker is called when there is more.
     pub fn poll_changes(&self, after: &mut u64, waker: &Waker) -> Poll<Vec<Arc<Summary>>> {
-        /// At most so many at a time, so that one answer stays small.
-        const MAX_CHANGES: usize = 256;
         let mut inner = self.inner();
-        let changed: Vec<(u64, SessionId)> = inner
-            .changes
-            .range(*after + 1..)
-            .take(MAX_CHANGES)
-            .map(|(change, session)| (*change, *session))
-            .collect();
-        let Some((last, _)) = changed.last() else {
-            if !inner.waiting.iter().any(|known| known.will_wake(waker)) {
-                inner.waiting.push(waker.clone());
-            }
-            return Poll::Pending;
-        };
-        *after = *last;
-        let summaries = changed.iter().filter_map(|(_, session)| inner.sessions.get(session));
-        Poll::Ready(summaries.map(|entry| entry.summary.clone()).collect())
+        let changed = inner.changes.poll(after, waker);
+        changed.map(|changed| changed.iter().filter_map(|one| inner.sessions.get(one).cloned()).collect())
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn put(&mut self, summary: Summary) {
+        let session = summary.session_id;
+        self.sessions.insert(session, Arc::new(summary));
+        self.changes.note(session);
     }
 }

@@ -1,13 +1,15 @@
 //! The devices of the server's people: who is connected now, and who was before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
 use crate::clock::{Clock, Timestamp};
+use crate::device::{Outbox, Receipt};
 use crate::ids::{ConnectionId, DeviceId, SessionId};
 use crate::journal::DeviceRow;
+use crate::notice::Notice;
 use crate::session::{DeviceCard, Summary};
 
 /// Every device that ever said hello. Names and times are kept in the journal; connections only here.
@@ -19,7 +21,8 @@ pub struct Directory {
 #[derive(Debug)]
 struct Known {
     row: DeviceRow,
-    connections: BTreeSet<ConnectionId>,
+    /// The oldest first.
+    connections: BTreeMap<ConnectionId, Outbox>,
     is_saved: bool,
 }
 
@@ -48,14 +51,19 @@ impl Directory {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, rows: Vec<DeviceRow>) -> Self {
         let known = |row: DeviceRow| {
-            (row.device_id.clone(), Known { row, connections: BTreeSet::new(), is_saved: true })
+            (row.device_id.clone(), Known { row, connections: BTreeMap::new(), is_saved: true })
         };
         Self { clock, devices: Mutex::new(rows.into_iter().map(known).collect()) }
     }
 
-    /// A connection said hello; the device is online until the returned presence is dropped.
+    /// A connection said hello; the device is online until the returned presence is dropped. Notices go into `outbox`.
     #[must_use]
-    pub fn connect(self: &Arc<Self>, card: &DeviceCard, connection: ConnectionId) -> Presence {
+    pub fn connect(
+        self: &Arc<Self>,
+        card: &DeviceCard,
+        connection: ConnectionId,
+        outbox: Outbox,
+    ) -> Presence {
         let now = self.clock.now();
         let mut devices = self.devices();
         let known = devices.entry(card.device_id.clone()).or_insert_with(|| Known {
@@ -65,10 +73,10 @@ impl Directory {
                 kind: None,
                 last_seen_at: now,
             },
-            connections: BTreeSet::new(),
+            connections: BTreeMap::new(),
             is_saved: false,
         });
-        known.connections.insert(connection);
+        known.connections.insert(connection, outbox);
         known.see(now);
         known.row.device_name = card.device_name.clone().or_else(|| known.row.device_name.take());
         known.row.kind = card.kind.clone().or_else(|| known.row.kind.take());
@@ -85,6 +93,36 @@ impl Directory {
             sessions: linked_to(&known.row.device_id, sessions),
         };
         devices.values().map(entry).collect()
+    }
+
+    /// Whether a device has ever said hello.
+    #[must_use]
+    pub fn is_known(&self, device: &DeviceId) -> bool {
+        self.devices().contains_key(device)
+    }
+
+    /// The devices with an open connection, in the order of their ids.
+    #[must_use]
+    pub fn connected(&self) -> Vec<DeviceId> {
+        let devices = self.devices();
+        let connected = devices.iter().filter(|(_, known)| !known.connections.is_empty());
+        connected.map(|(device, _)| device.clone()).collect()
+    }
+
+    /// Gives a notice to all connections of a device; `false`: there is none, or none that reads.
+    #[must_use]
+    pub fn offer(&self, device: &DeviceId, notice: &Arc<Notice>) -> bool {
+        let devices = self.devices();
+        let outboxes = devices.get(device).into_iter().flat_map(|known| known.connections.values());
+        outboxes.filter(|outbox| outbox.offer(notice.clone(), None)).count() > 0
+    }
+
+    /// Gives a notice to the newest connection of a device alone, and is told over it when the device has it.
+    #[must_use]
+    pub fn offer_once(&self, device: &DeviceId, notice: &Arc<Notice>, arrived: Receipt) -> bool {
+        let devices = self.devices();
+        let newest = devices.get(device).and_then(|known| known.connections.values().next_back());
+        newest.is_some_and(|outbox| outbox.offer(notice.clone(), Some(arrived)))
     }
 
     /// How many connections are open.
@@ -162,8 +200,9 @@ mod tests {
         let directory = Arc::new(Directory::new(Arc::new(clock.clone()), Vec::new()));
         let card =
             DeviceCard { device_id: "phone".parse().unwrap(), device_name: Some("Pixel".into()), kind: None };
-        let first = directory.connect(&card, ConnectionId::random());
-        let second = directory.connect(&DeviceCard { device_name: None, ..card }, ConnectionId::random());
+        let connect = |card: &DeviceCard| directory.connect(card, ConnectionId::random(), Outbox::default());
+        let first = connect(&card);
+        let second = connect(&DeviceCard { device_name: None, ..card });
         drop(first);
         assert!(directory.list(&[])[0].online);
         clock.advance(chrono::TimeDelta::seconds(5));

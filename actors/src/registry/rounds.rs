@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix::prelude::*;
+use chrono::TimeDelta;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -24,6 +25,12 @@ const MAX_CPU_DELAY: Duration = Duration::from_secs(30);
 
 /// A session that nobody has asked for in this time, without an agent and without a device, leaves the memory.
 const REST_AFTER: Duration = Duration::from_secs(600);
+
+/// How long an attachment lives that no message refers to: a device that was offline over night still finds it.
+const UNUSED_BLOBS_LIVE: TimeDelta = TimeDelta::days(1);
+
+/// How often those are looked for, and once at start.
+const FORGET_BLOBS_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What all agents together may take.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +57,22 @@ impl Registry {
             registry.rest_sessions();
             registry.take_up_unfinished(context);
         });
+        context.run_interval(FORGET_BLOBS_EVERY, |registry, _| registry.forget_unused_blobs());
+        self.forget_unused_blobs();
         self.measure(context);
+    }
+
+    /// Removes attachments that were uploaded and never sent. What a message refers to is never among them.
+    fn forget_unused_blobs(&self) {
+        let before = self.around.clock.now().plus(-UNUSED_BLOBS_LIVE);
+        let forgetting = self.around.journal.forget_unused(before);
+        drop(actix_rt::spawn(async move {
+            match forgetting.await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "removed attachments that no message refers to"),
+                Err(error) => tracing::warn!(%error, "attachments that nobody needs could not be removed"),
+            }
+        }));
     }
 
     /// Sessions whose time has come are told so, and loaded for it when they are not in memory.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::parting::Ending;
-use crate::ids::{ConnectionId, DeviceId, Seq, UserId};
+use crate::ids::{ConnectionId, DeviceId, UserId};
 use crate::session::DeviceCard;
 
 /// How long a device is shown after its connection's last sign of life: longer than a phone takes to change networks,
@@ -59,8 +59,6 @@ pub struct Present {
     pub activity: Option<Activity>,
     /// Where the person is in the client, by its last word; only clients know what that means.
     pub cursor: Option<Arc<Value>>,
-    /// Up to where the device says that it has everything.
-    pub acked_seq: Seq,
     /// When the person last did something: a command, viewing or typing.
     pub last_active: Instant,
     /// Since when it counts as gone; none while it is online.
@@ -97,7 +95,6 @@ struct Person {
     /// What was said on a connection that was lost; counts while no open one has said anything.
     last_word: Option<Word>,
     cursor: Option<Arc<Value>>,
-    acked_seq: Seq,
     last_active: Instant,
     presence: Presence,
 }
@@ -143,7 +140,6 @@ impl People {
             connections: BTreeMap::new(),
             last_word: None,
             cursor: None,
-            acked_seq: 0,
             last_active: now,
             presence: Presence::OfflineSince(now),
         });
@@ -214,13 +210,6 @@ impl People {
         }
     }
 
-    /// The device has everything up to `seq`; a lower number than before changes nothing.
-    pub(super) fn ack(&mut self, device: &DeviceId, seq: Seq) {
-        if let Some(person) = self.0.get_mut(device) {
-            person.acked_seq = person.acked_seq.max(seq);
-        }
-    }
-
     /// The person has done something.
     pub(super) fn touch(&mut self, device: &DeviceId, now: Instant) {
         if let Some(person) = self.0.get_mut(device) {
@@ -261,6 +250,12 @@ impl People {
         self.0.get(device).map(|person| person.present(device))
     }
 
+    /// Who is online, in the order of their ids.
+    pub(super) fn online(&self) -> Vec<DeviceId> {
+        let online = self.0.iter().filter(|(_, person)| !person.is_gone());
+        online.map(|(device, _)| device.clone()).collect()
+    }
+
     /// How many there are, those included who have left lately.
     pub(super) fn len(&self) -> usize {
         self.0.len()
@@ -268,7 +263,7 @@ impl People {
 
     /// Whether nobody is online.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.values().all(|person| matches!(person.presence, Presence::OfflineSince(_)))
+        self.0.values().all(Person::is_gone)
     }
 
     fn forget_departed(&mut self) {
@@ -300,6 +295,10 @@ impl Person {
             Presence::LostUntil(until) => now < until,
             Presence::OfflineSince(_) => false,
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self.presence, Presence::OfflineSince(_))
     }
 
     /// The latest word counts, whichever connection it came over.
@@ -346,7 +345,6 @@ impl Person {
             is_online: offline_since.is_none(),
             activity: offline_since.is_none().then(|| self.activity()),
             cursor: self.cursor.clone(),
-            acked_seq: self.acked_seq,
             last_active: self.last_active,
             offline_since,
         }

@@ -36,7 +36,7 @@ impl Stay {
 
     /// The device has everything up to `seq`; a lower number than before changes nothing.
     pub fn ack(&self, seq: Seq) {
-        self.room.hall().people.ack(&self.device, seq);
+        self.room.ack(&self.device, seq);
     }
 
     /// The device follows the session no more, by its own wish: it is not waited for.

@@ -83,6 +83,8 @@ struct Sent {
     /// The head when it was sent.
     after: Seq,
     is_overtaken_by_events: bool,
+    is_roster: bool,
+    /// Empty when a newer one has taken its place.
     frame: Bytes,
 }
 
@@ -147,8 +149,14 @@ impl Tail {
         (self.encoder)(payload.to_string().as_bytes(), &mut frame);
         let mut inner = self.inner();
         let after = inner.head;
-        let is_overtaken_by_events = signal.is_overtaken_by_events;
-        inner.signals.push_back(Sent { after, is_overtaken_by_events, frame: frame.into() });
+        let Signal { is_overtaken_by_events, is_roster, .. } = *signal;
+        if is_roster {
+            // Each is whole and may be large: who is late needs the last one only.
+            for sent in inner.signals.iter_mut().filter(|sent| sent.is_roster) {
+                sent.frame.clear();
+            }
+        }
+        inner.signals.push_back(Sent { after, is_overtaken_by_events, is_roster, frame: frame.into() });
         if inner.signals.len() > MAX_SIGNALS {
             inner.signals.pop_front();
             inner.first_signal += 1;
@@ -238,7 +246,7 @@ impl Inner {
             }
             cursor.next_signal += 1;
             let is_stale = sent.after + 1 < cursor.next && sent.is_overtaken_by_events;
-            if !is_stale {
+            if !is_stale && !sent.frame.is_empty() {
                 return Some(sent.frame.clone());
             }
         }
@@ -392,6 +400,19 @@ mod tests {
         tail.signal(&Signal::presence(&[]));
         tail.append(&events(2, 2, 1));
         assert_eq!(take_all(&tail, &mut cursor), ["1", "2", "\"presence\"", "3", "4"]);
+    }
+
+    #[test]
+    fn a_late_cursor_gets_the_last_roster_only() {
+        let tail = tail();
+        let mut cursor = tail.cursor(0);
+        tail.append(&events(0, 1, 1));
+        for _ in 0..3 {
+            tail.signal(&Signal::presence(&[]));
+        }
+        assert_eq!(take_all(&tail, &mut cursor), ["1", "\"presence\""]);
+        tail.signal(&Signal::presence(&[]));
+        assert_eq!(take_all(&tail, &mut cursor), ["\"presence\""]);
     }
 
     #[test]

@@ -158,6 +158,7 @@ impl Session {
     }
 
     fn loaded(&mut self, core: Core, context: &mut Context<Self>) {
+        self.room.note_notable(core.ledger.notable());
         self.room.tail().continue_at(core.state.head);
         self.core = Some(core);
         self.loaded_at = Instant::now();
@@ -285,6 +286,7 @@ impl Session {
             term: core.term(),
             records: flight.batch.records.clone(),
             transcript: flight.batch.transcript.clone(),
+            blobs: flight.batch.blobs.clone(),
             summary: serde_json::to_string(&core.summary()).unwrap_or_default().into(),
         };
         self.in_flight = Some(Flight { handed_over: Instant::now(), ..flight });
@@ -327,6 +329,9 @@ impl Session {
         let Flight { batch, answers, heard, created, .. } = flight;
         self.is_recovered = true;
         self.remains = None;
+        if let Some(core) = &self.core {
+            self.room.note_notable(core.ledger.notable());
+        }
         self.room.tail().append(&batch.records);
         if !batch.records.is_empty() {
             self.post_summary();

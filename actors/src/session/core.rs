@@ -15,6 +15,7 @@ use super::salvage::{Remains, Salvage, salvage};
 use super::state::State;
 use super::view::{DeviceView, QueuedView, Status, Summary, TurnView, View};
 use crate::agent::AgentOutput;
+use crate::blobs::{BlobHash, referred_by};
 use crate::clock::Timestamp;
 use crate::event::{By, Event, Record};
 use crate::ids::{MessageId, Term};
@@ -42,6 +43,8 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// Lines of the agent's transcript.
     pub transcript: Vec<TranscriptLine>,
+    /// The blobs that the events refer to.
+    pub blobs: Vec<BlobHash>,
     /// What to do to the agent when it is durable.
     pub effects: Vec<Effect>,
     /// What to count and to log when it is durable.
@@ -199,6 +202,7 @@ impl Core {
             batch.facts.extend(Fact::of(event, &self.state));
             self.state.apply(&mut self.ledger, &record, event);
             batch.bytes += record.data.len();
+            batch.blobs.extend(referred_by(event));
             batch.records.push(record);
         }
     }
@@ -221,7 +225,7 @@ impl Core {
                 kind: linked.kind.clone(),
                 online: present.as_ref().is_some_and(|present| present.is_online),
                 activity: present.as_ref().and_then(|present| present.activity),
-                acked_seq: present.as_ref().map_or(0, |present| present.acked_seq),
+                acked_seq: room.acked_seq(device),
                 cursor: present.and_then(|present| present.cursor),
             }
         });
@@ -281,8 +285,10 @@ impl Core {
             messages: state.messages,
             queued: state.queue.len(),
             approvals: state.approvals.len(),
+            notable: self.ledger.notable().len() as u64,
             cost_usd: state.cost_usd,
             devices: state.devices.keys().cloned().collect(),
+            online: Vec::new(),
             pid: self.live.pid,
             is_warned: state.is_warned,
         }

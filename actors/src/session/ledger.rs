@@ -14,6 +14,7 @@ pub struct Ledger {
     accepted: HashMap<MessageId, Accepted>,
     numbered: HashMap<DeviceId, Numbered>,
     resolved: HashMap<RequestId, Resolved>,
+    notable: Vec<Seq>,
 }
 
 /// A message that was accepted once.
@@ -45,6 +46,9 @@ struct Numbered {
 impl Ledger {
     /// Takes note of an event.
     pub fn apply(&mut self, record: &Record, event: &Event) {
+        if is_for_a_person(event) {
+            self.notable.push(record.seq);
+        }
         match event {
             Event::MessageAccepted { message_id, device_id, content, device_seq, .. } => {
                 let accepted = Accepted { seq: record.seq, digest: content.digest() };
@@ -69,9 +73,16 @@ impl Ledger {
     pub fn forget_after(&mut self, head: Seq) {
         self.accepted.retain(|_, accepted| accepted.seq <= head);
         self.resolved.retain(|_, resolved| resolved.seq <= head);
+        self.notable.retain(|seq| *seq <= head);
         for numbered in self.numbered.values_mut() {
             numbered.messages.retain(|(_, seq)| *seq <= head);
         }
+    }
+
+    /// Where the things stand that a person wants to know of, oldest first.
+    #[must_use]
+    pub fn notable(&self) -> &[Seq] {
+        &self.notable
     }
 
     /// What is known of a message.
@@ -98,4 +109,9 @@ impl Ledger {
     pub fn resolved(&self, request: &RequestId) -> Option<&Resolved> {
         self.resolved.get(request)
     }
+}
+
+/// What counts as unread until a device has acknowledged it: the agent is done, or asks.
+fn is_for_a_person(event: &Event) -> bool {
+    matches!(event, Event::TurnEnded { .. } | Event::ApprovalRequested(_))
 }

@@ -184,7 +184,6 @@ mod tests {
             is_online: *is_online,
             activity: None,
             cursor: None,
-            acked_seq: 0,
             last_active: start + Duration::from_secs(*last_active),
             offline_since: None,
         };

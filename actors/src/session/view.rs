@@ -174,8 +174,14 @@ pub struct Summary {
     pub messages: u64,
     pub queued: usize,
     pub approvals: usize,
+    /// How many things there were that a person wants to know of: ended turns, questions of the agent.
+    #[serde(default)]
+    pub notable: u64,
     pub cost_usd: f64,
     pub devices: Vec<DeviceId>,
+    /// Which of them are online; put in by the list, and never true on disk.
+    #[serde(default)]
+    pub online: Vec<DeviceId>,
     /// The agent's process, while there is one. Stale after a crash of the server.
     #[serde(default)]
     pub pid: Option<u32>,

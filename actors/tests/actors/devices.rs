@@ -7,33 +7,49 @@ use actix::prelude::*;
 use futures_util::Stream;
 use serde_json::Value;
 use tandem_actors::agent::AgentOutput;
-use tandem_actors::device::{Device, Outbox, Outgoing, Reply, Request, Subscribe, Wish};
+use tandem_actors::device::{Device, Outbox, Outgoing, Receipt, Reply, Request, Subscribe, Wish};
 use tandem_actors::ids::{ConnectionId, Epoch, Seq, SessionId};
 use tandem_actors::refusal::Code;
-use tandem_actors::room::Follow;
+use tandem_actors::registry::{Listed, Watcher};
+use tandem_actors::room::{Ending, Follow};
 use tandem_actors::session::{Command, DeviceCard, View};
 
 use crate::support::{House, says};
 
 /// A device without a wire: its outbox is read by the test.
-struct Wireless {
-    addr: Addr<Device>,
-    outbox: Outbox,
+pub(crate) struct Wireless {
+    pub(crate) addr: Addr<Device>,
+    pub(crate) outbox: Outbox,
     follow: Option<Follow>,
+    watcher: Option<Watcher>,
+    notices: Vec<(String, Option<Receipt>)>,
+    /// For notices of which it has not said that they arrived.
+    owed: Vec<Receipt>,
 }
 
 impl Wireless {
-    fn connect(house: &House, device: &str) -> Self {
+    pub(crate) fn connect(house: &House, device: &str) -> Self {
         let card =
             DeviceCard { device_id: device.parse().unwrap(), device_name: None, kind: Some("test".into()) };
         let outbox = Outbox::default();
         let addr = Device::new(house.hub.clone(), card, ConnectionId::random(), outbox.clone()).start();
-        Self { addr, outbox, follow: None }
+        Self { addr, outbox, follow: None, watcher: None, notices: Vec::new(), owed: Vec::new() }
     }
 
     /// Sends a wish and returns its direct answer.
-    async fn wish(&mut self, wish: Wish) -> Reply {
+    pub(crate) async fn wish(&mut self, wish: Wish) -> Reply {
         self.addr.send(Request { reference: Some("r".into()), wish }).await.unwrap();
+        self.take_up().expect("every request has its answer")
+    }
+
+    /// The same, for a wish that has no answer.
+    pub(crate) async fn tell(&mut self, wish: Wish) {
+        self.addr.send(Request { reference: None, wish }).await.unwrap();
+        assert!(self.take_up().is_none());
+    }
+
+    /// Empties the outbox; returns the answer that was in it.
+    fn take_up(&mut self) -> Option<Reply> {
         let mut answer = None;
         while let Poll::Ready(Some(outgoing)) = self.outbox.poll_next(Waker::noop()) {
             match outgoing {
@@ -43,13 +59,44 @@ impl Wireless {
                 }
                 Outgoing::Follow(follow) => self.follow = Some(follow),
                 Outgoing::Unfollow(_) => self.follow = None,
-                Outgoing::Watch { .. } | Outgoing::Ready(_) | Outgoing::Last(_) => {}
+                Outgoing::Watch(watcher) => self.watcher = Some(watcher),
+                Outgoing::Notice(notice, receipt) => {
+                    self.notices.push((notice.message.to_string(), receipt));
+                }
+                Outgoing::Ready(_) | Outgoing::Last(_) => {}
             }
         }
-        answer.expect("every request has its answer")
+        answer
     }
 
-    async fn subscribe(&mut self, wanted: Subscribe) -> (Seq, bool, std::sync::Arc<View>) {
+    /// The notices that have come since the last time; `has_them` says whether it tells that they arrived.
+    pub(crate) fn notices(&mut self, has_them: bool) -> Vec<String> {
+        assert!(self.take_up().is_none(), "an answer came that was not waited for");
+        let mut texts = Vec::new();
+        for (text, receipt) in std::mem::take(&mut self.notices) {
+            texts.push(text);
+            match receipt {
+                Some(receipt) if has_them => receipt.send(()).unwrap(),
+                receipt => self.owed.extend(receipt),
+            }
+        }
+        texts
+    }
+
+    /// What of the list has changed since the last time.
+    pub(crate) fn changed(&mut self) -> Vec<Listed> {
+        match self.watcher.as_mut().expect("it watches").poll_changes(Waker::noop()) {
+            Poll::Ready(changed) => changed,
+            Poll::Pending => Vec::new(),
+        }
+    }
+
+    /// The connection ends like this.
+    pub(crate) fn ends(self, ending: Ending) {
+        self.outbox.close(ending);
+    }
+
+    pub(crate) async fn subscribe(&mut self, wanted: Subscribe) -> (Seq, bool, std::sync::Arc<View>) {
         match self.wish(Wish::Subscribe(wanted)).await {
             Reply::Subscribed { from, reset, state, .. } => (from, reset, state),
             other => panic!("not subscribed: {other:?}"),
@@ -57,7 +104,7 @@ impl Wireless {
     }
 
     /// All frames that are there now: events by number, signals by kind.
-    fn frames(&mut self) -> Vec<Value> {
+    pub(crate) fn frames(&mut self) -> Vec<Value> {
         let mut context = Context::from_waker(Waker::noop());
         let mut frames = Vec::new();
         let Some(follow) = &mut self.follow else {
@@ -75,7 +122,7 @@ impl Wireless {
     }
 }
 
-fn to(session: SessionId) -> Subscribe {
+pub(crate) fn to(session: SessionId) -> Subscribe {
     Subscribe { session, after: None, epoch: None, hash: None, tail: None }
 }
 

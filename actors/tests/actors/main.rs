@@ -4,13 +4,17 @@
 
 mod agent_life;
 mod approvals;
+mod attachments;
 mod clock;
 mod creation;
 mod devices;
 mod framework;
 mod lifetimes;
 mod messages;
+mod notices;
+mod presence;
 mod primary;
 mod recovery;
 mod storage;
 mod support;
+mod unread;

@@ -1,15 +1,18 @@
 //! What a typed line means. Pure.
 
-use tandem_actors::ids::{MessageId, RequestId};
+use tandem_actors::ids::{DeviceId, MessageId, RequestId};
 
 /// What can be typed.
 pub(super) const HELP: &str = "\
   TEXT               say it to the agent
   /approve [ID]      allow what it asks for; without ID the oldest question
+  /always [ID]       the same, and do not ask again for this in this session
   /deny [ID] [WHY]   refuse it, and say why
   /interrupt         end the running turn
   /queue             what waits
   /cancel ID         take a waiting message back
+  /lead [DEVICE]     let this device lead, or another one, with what was begun to be written
+  /notify TEXT       say it to the people on the other devices, not to the agent
   /quit              leave; the conversation goes on
   //TEXT             say /TEXT to the agent, for its own commands
 ";
@@ -19,10 +22,16 @@ pub(super) const HELP: &str = "\
 pub(super) enum Typed {
     Say(String),
     /// Without an id: the oldest question.
-    Approve(Option<RequestId>),
+    Approve {
+        request: Option<RequestId>,
+        for_session: bool,
+    },
     Deny(Option<RequestId>, Option<String>),
     Interrupt,
     Cancel(MessageId),
+    /// Without a device: this one.
+    Lead(Option<DeviceId>),
+    Notify(String),
     Queue,
     Help,
     Quit,
@@ -40,13 +49,20 @@ pub(super) fn parse(line: &str) -> Result<Typed, String> {
     let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     let rest = rest.trim();
     match name {
-        "approve" => Ok(Typed::Approve(request(rest))),
+        "approve" => Ok(Typed::Approve { request: request(rest), for_session: false }),
+        "always" => Ok(Typed::Approve { request: request(rest), for_session: true }),
         "deny" => Ok(deny(rest)),
         "interrupt" => Ok(Typed::Interrupt),
         "cancel" => rest
             .parse()
             .map(Typed::Cancel)
             .map_err(|_| "/cancel needs the id of a waiting message; /queue shows them".to_owned()),
+        "lead" if rest.is_empty() => Ok(Typed::Lead(None)),
+        "lead" => {
+            rest.parse().map(|device| Typed::Lead(Some(device))).map_err(|bad| format!("{rest:?}: {bad}"))
+        }
+        "notify" if rest.is_empty() => Err("/notify needs something to say".to_owned()),
+        "notify" => Ok(Typed::Notify(rest.to_owned())),
         "queue" => Ok(Typed::Queue),
         "help" => Ok(Typed::Help),
         "quit" => Ok(Typed::Quit),
@@ -78,8 +94,12 @@ mod tests {
         for (line, typed) in [
             ("hello /there", Typed::Say("hello /there".into())),
             ("//compact now", Typed::Say("/compact now".into())),
-            ("/approve", Typed::Approve(None)),
-            ("/approve q-1 ", Typed::Approve(id("q-1"))),
+            ("/approve", Typed::Approve { request: None, for_session: false }),
+            ("/approve q-1 ", Typed::Approve { request: id("q-1"), for_session: false }),
+            ("/always q-1", Typed::Approve { request: id("q-1"), for_session: true }),
+            ("/lead", Typed::Lead(None)),
+            ("/lead phone", Typed::Lead("phone".parse().ok())),
+            ("/notify back at noon", Typed::Notify("back at noon".into())),
             ("/deny", Typed::Deny(None, None)),
             ("/deny q-1", Typed::Deny(id("q-1"), None)),
             ("/deny q-1 not that one", Typed::Deny(id("q-1"), Some("not that one".into()))),
@@ -96,6 +116,8 @@ mod tests {
     #[test]
     fn slips_say_what_to_type() {
         assert!(parse("/cancel").unwrap_err().contains("/queue"));
+        assert!(parse("/lead two words").unwrap_err().contains("characters"));
+        assert!(parse("/notify ").unwrap_err().contains("to say"));
         assert!(parse("/aprove").unwrap_err().contains("/help"));
         let cancel = parse("/cancel 0197a2c4-0000-7000-8000-000000000002");
         assert!(matches!(cancel, Ok(Typed::Cancel(_))));
@@ -103,7 +125,9 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for command in ["/approve", "/deny", "/interrupt", "/queue", "/cancel", "/quit"] {
+        for command in
+            ["/approve", "/always", "/deny", "/interrupt", "/queue", "/cancel", "/lead", "/notify", "/quit"]
+        {
             assert!(HELP.contains(command), "{command}");
         }
     }

@@ -1,7 +1,7 @@
 //! The page of one conversation, and what has to be remembered to type into it. Pure.
 
 use serde_json::{Value, json};
-use tandem_actors::ids::{MessageId, RequestId, Seq};
+use tandem_actors::ids::{DeviceId, MessageId, RequestId, Seq};
 
 use crate::cli::render::{Renderer, Style};
 use crate::client::{Incoming, SessionEvent, Subscribed};
@@ -19,10 +19,12 @@ pub(super) struct View {
     last: Seq,
     /// The head of the state that was taken last; approvals and queue know the events up to it already.
     known_up_to: Seq,
+    /// Where in the shared state lies what this device is about to say.
+    draft_key: String,
 }
 
 impl View {
-    pub(super) fn new(style: Style) -> Self {
+    pub(super) fn new(style: Style, device: &DeviceId) -> Self {
         let renderer = Renderer::new(style);
         Self {
             style,
@@ -32,6 +34,7 @@ impl View {
             beginning: None,
             last: 0,
             known_up_to: 0,
+            draft_key: format!("draft.{device}"),
         }
     }
 
@@ -42,6 +45,11 @@ impl View {
         let title = self.renderer.title(&subscribed.state);
         self.beginning = Some(subscribed);
         title + &self.show_present()
+    }
+
+    /// The last event that was shown.
+    pub(super) const fn last(&self) -> Seq {
+        self.last
     }
 
     /// What to show, and the message whose turn is over with it.
@@ -68,10 +76,7 @@ impl View {
             Incoming::Ended { rejection, .. } | Incoming::Error(rejection) => {
                 self.renderer.warning(&rejection.message)
             }
-            Incoming::Notice { message, .. } => {
-                let text = message.as_str().map_or_else(|| message.to_string(), str::to_owned);
-                self.renderer.note(&text)
-            }
+            Incoming::Notice { from, message, .. } => self.renderer.notice(&from, &message),
             Incoming::Closed { reason } => self.renderer.warning(&reason),
             Incoming::Signal { .. } | Incoming::SessionList(_) | Incoming::Summary(_) => String::new(),
         };
@@ -97,7 +102,10 @@ impl View {
     fn event(&mut self, event: &SessionEvent) -> serde_json::Result<(String, Option<MessageId>)> {
         let data: Value = serde_json::from_str(event.data.get())?;
         self.last = event.seq;
-        let text = self.renderer.event(event.at, &event.kind, &data);
+        let mut text = self.renderer.event(event.at, &event.kind, &data);
+        if event.kind == "state_changed" && event.seq > self.known_up_to {
+            text.push_str(&self.moved_draft(&data["patch"]));
+        }
         if event.seq > self.known_up_to {
             self.remember(&event.kind, &data);
         }
@@ -106,6 +114,15 @@ impl View {
             _ => None,
         };
         Ok((text + &self.show_present(), over))
+    }
+
+    /// What another device was about to say, when it comes to this one with the lead; whole, because it is nowhere else.
+    fn moved_draft(&mut self, patch: &Value) -> String {
+        let was_elsewhere = patch.as_object().is_some_and(|patch| patch.values().any(Value::is_null));
+        match patch[&self.draft_key].as_str().filter(|_| was_elsewhere) {
+            Some(draft) => self.renderer.note(&format!("begun elsewhere, not sent yet: {draft}")),
+            None => String::new(),
+        }
     }
 
     fn show_present(&mut self) -> String {
@@ -175,7 +192,7 @@ mod tests {
     }
 
     fn begun(head: Seq, from: Seq, state: Value) -> View {
-        let mut view = View::new(Style::Plain);
+        let mut view = View::new(Style::Plain, &"phone".parse().unwrap());
         let (session_id, epoch) = (SessionId::random(), "e".to_owned());
         view.begin(Subscribed { session_id, epoch, head, from, reset: false, state });
         view
@@ -246,5 +263,15 @@ mod tests {
         let ended = json!({"messageId": MESSAGE, "outcome": "completed"});
         let (_, over) = view.heard(event(1, "turn_ended", &ended)).unwrap();
         assert_eq!(over, MESSAGE.parse().ok());
+    }
+
+    #[test]
+    fn a_draft_that_comes_with_the_lead_is_shown_and_ones_own_is_not() {
+        let mut view = begun(0, 0, json!({"approvals": [], "queue": []}));
+        let own = event(1, "state_changed", &json!({"patch": {"draft.phone": "mine"}}));
+        assert_eq!(view.heard(own).unwrap().0, "");
+        let moved = json!({"patch": {"draft.laptop": null, "draft.phone": "in the middle of"}});
+        let shown = view.heard(event(2, "state_changed", &moved)).unwrap().0;
+        assert!(shown.contains("in the middle of"), "{shown}");
     }
 }

@@ -25,9 +25,9 @@ pub(super) fn run(loaded: &Loaded, as_json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn in_words(findings: &Findings) -> String {
-    let Findings { sessions, events, transcript_lines, seconds, problems } = findings;
+    let Findings { sessions, events, transcript_lines, blobs, seconds, problems } = findings;
     let mut text = format!(
-        "{sessions} conversations, {events} events, {transcript_lines} lines of transcript, read in {seconds:.1} s.\n"
+        "{sessions} conversations, {events} events, {transcript_lines} lines of transcript, {blobs} attachments, read in {seconds:.1} s.\n"
     );
     if problems.is_empty() {
         text.push_str("All of it is whole.");

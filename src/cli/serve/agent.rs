@@ -1,9 +1,11 @@
 //! Which agent the server runs: the configured one, or the built-in one where that is missing.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher};
+use tandem_actors::blobs::Blobs;
 
 use crate::agent_probe::{AgentProbe, SIMULATOR};
 use crate::config::AgentConfig;
@@ -43,9 +45,9 @@ impl Agent {
         Ok(Self { probe, command: config.command.clone(), process })
     }
 
-    /// Starts the thread on which agents are hosted.
-    pub(super) fn launcher(&self) -> anyhow::Result<ProcessLauncher> {
-        ProcessLauncher::start(self.process.clone()).context("cannot start the thread of the agents")
+    /// Starts the thread on which agents are hosted; `blobs` has the attachments of what they are told.
+    pub(super) fn launcher(&self, blobs: Arc<dyn Blobs>) -> anyhow::Result<ProcessLauncher> {
+        ProcessLauncher::start(self.process.clone(), blobs).context("cannot start the thread of the agents")
     }
 
     /// What `/health` says.

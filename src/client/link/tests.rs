@@ -176,3 +176,64 @@ fn the_list_is_watched_again() {
     let again = situation.hears(&json!({"type": "session_list", "sessions": [], "ref": "2"}));
     assert!(matches!(again, Some(Incoming::SessionList(_))));
 }
+
+#[test]
+fn a_patch_is_stamped_later_than_all_that_was_seen_and_sent_again_as_it_was() {
+    let mut situation = Situation::at_two();
+    let ahead = "9000000000000000000/9f";
+    let data = json!({"patch": {"a": 1}, "at": ahead, "by": {}});
+    let mut changed = event(3);
+    changed["kind"] = json!("state_changed");
+    changed["data"] = data;
+    assert!(situation.hears(&changed).is_some());
+    let (reply, mut outcome) = oneshot::channel();
+    let patch = BTreeMap::from([("a".to_owned(), json!(2))]);
+    situation.link.set_state(session(), patch, Some(reply), situation.now);
+    let first = situation.written().remove(0);
+    let at: Stamp = Stamp::parse(first["at"].as_str().unwrap()).unwrap();
+    assert!(at > Stamp::parse(ahead).unwrap() && at.is_unique(), "{at}");
+    situation.link.disconnected(situation.now);
+    let again = situation.written().remove(0);
+    assert_eq!(
+        (&again["type"], &again["at"], &again["patch"]),
+        (&json!("state"), &first["at"], &json!({"a": 2}))
+    );
+    situation.hears(&json!({"type": "ok", "seq": 4, "at": at, "ref": again["ref"]}));
+    assert!(
+        matches!(outcome.try_recv(), Ok(Ok(Answer::Ok(Done { seq: Some(4), at: Some(told), .. }))) if told == at)
+    );
+}
+
+#[test]
+fn the_state_at_the_beginning_is_seen_too() {
+    let mut situation = Situation::at_two();
+    let mut subscribed = subscribed_answer("1", "e", 3, false);
+    subscribed["state"] = json!({"shared": {"a": {"value": 1, "at": "9000000000000000000/9f", "by": {}}}});
+    situation.link.disconnected(situation.now);
+    subscribed["ref"] = situation.written()[0]["ref"].clone();
+    situation.hears(&subscribed);
+    situation.link.set_state(session(), BTreeMap::new(), None, situation.now);
+    let patch = situation.written().remove(0);
+    assert!(patch["at"].as_str().unwrap() > "9000000000000000000", "{patch}");
+}
+
+#[test]
+fn what_a_device_does_and_has_read_is_said_when_it_is_heard_and_after_a_reconnect() {
+    let mut situation = Situation::at_two();
+    situation.link.does(session(), Activity::Typing, None);
+    situation.link.has_read(session(), 2);
+    let typing = json!({"type": "activity", "sessionId": SESSION, "activity": "typing"});
+    let ack = json!({"type": "ack", "sessionId": SESSION, "seq": 2});
+    assert_eq!(situation.written(), [typing.clone(), ack.clone()]);
+    situation.link.has_read(session(), 3);
+    let soon = situation.now + Duration::from_millis(500);
+    assert_eq!((situation.link.next_deadline(true), situation.link.next_deadline(false)), (Some(soon), None));
+    situation.link.has_read(session(), 2);
+    situation.link.disconnected(situation.now);
+    situation.now += Duration::from_secs(1);
+    let subscribe = situation.written().remove(0);
+    assert_eq!(subscribe["type"], "subscribe");
+    assert_eq!(situation.written(), Vec::<Value>::new());
+    situation.hears(&subscribed_answer(subscribe["ref"].as_str().unwrap(), "e", 3, false));
+    assert_eq!(situation.written(), [typing, ack]);
+}

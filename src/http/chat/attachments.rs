@@ -1,14 +1,12 @@
-//! Files that come with a message, as content blocks: pictures, and text.
+//! Files that come with a message, as content blocks: pictures, PDF, and text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tandem_actors::blobs::{Kind, MAX_BLOB_BYTES};
 use tandem_actors::refusal::{Code, Refusal};
 
 use crate::fields::Fields;
-
-/// One attachment, decoded.
-const MAX_ATTACHMENT_BYTES: usize = 10 * 1024 * 1024;
 
 /// Kinds of text that are not called `text/…`.
 const TEXT_KINDS: [&str; 6] = [
@@ -49,38 +47,32 @@ fn block(index: usize, attachment: &Value) -> Result<Value, Refusal> {
     let bytes = STANDARD
         .decode(&data)
         .map_err(|_| Refusal::bad_field(&field("data"), "The data of an attachment is base64."))?;
-    if bytes.len() > MAX_ATTACHMENT_BYTES {
-        let message = format!("Attachment {index} is larger than 10 MiB.");
+    if bytes.len() > MAX_BLOB_BYTES {
+        let message = format!("Attachment {index} is larger than {} MiB.", MAX_BLOB_BYTES >> 20);
         return Err(Refusal::new(Code::TooLarge, message));
     }
-    if let Some(kind) = picture_kind(&bytes) {
-        return Ok(json!({
+    let title = || name.clone().unwrap_or_else(|| format!("attachment {index}"));
+    let is_called_text = mime_type.starts_with("text/") || TEXT_KINDS.contains(&mime_type.as_str());
+    match Kind::of(&bytes) {
+        Some(kind) if kind.is_picture() => Ok(json!({
             "type": "image",
-            "source": { "type": "base64", "media_type": kind, "data": data },
-        }));
-    }
-    let is_text = mime_type.starts_with("text/") || TEXT_KINDS.contains(&mime_type.as_str());
-    match String::from_utf8(bytes) {
-        Ok(text) if is_text && !text.contains('\0') && !text.is_empty() => Ok(json!({
-            "type": "document",
-            "title": name.unwrap_or_else(|| format!("attachment {index}")),
-            "source": { "type": "text", "media_type": "text/plain", "data": text },
+            "source": { "type": "base64", "media_type": kind.media_type(), "data": data },
         })),
-        Ok(_) | Err(_) => {
-            let message = "An attachment is a PNG, JPEG, GIF or WebP picture, or text in UTF-8.";
+        Some(kind @ Kind::Pdf) => Ok(json!({
+            "type": "document",
+            "title": title(),
+            "source": { "type": "base64", "media_type": kind.media_type(), "data": data },
+        })),
+        // What is called a picture or an archive and is text is not what somebody meant to send.
+        Some(kind) if is_called_text => Ok(json!({
+            "type": "document",
+            "title": title(),
+            "source": { "type": "text", "media_type": kind.media_type(), "data": String::from_utf8_lossy(&bytes) },
+        })),
+        Some(_) | None => {
+            let message = "An attachment is a PNG, JPEG, GIF or WebP picture, a PDF, or text in UTF-8.";
             Err(Refusal::bad_field(&field("data"), message))
         }
-    }
-}
-
-/// What a picture is by its first bytes, whatever it is called.
-fn picture_kind(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
     }
 }
 
@@ -96,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_picture_is_what_its_bytes_say() {
-        let png = b"\x89PNG\r\n\x1a\nrest";
+        let png = b"\x89PNG\r\n\x1a\nrest\0";
         let block = blocks_of("image/jpeg", png).unwrap().remove(0);
         assert_eq!(block["type"], "image");
         assert_eq!(block["source"]["media_type"], "image/png");
@@ -112,6 +104,14 @@ mod tests {
         assert_eq!(block["source"]["data"], "# Title");
         assert!(blocks_of("text/plain", &[0xff, 0xfe]).is_err());
         assert!(blocks_of("application/zip", b"PK").is_err());
+        assert!(blocks_of("image/gif", b"GIF89a<script>alert(1)</script>").is_err());
+    }
+
+    #[test]
+    fn a_pdf_is_a_document_whatever_it_is_called() {
+        let block = blocks_of("application/octet-stream", b"%PDF-1.7\n%\xe2\xe3").unwrap().remove(0);
+        assert_eq!((&block["type"], &block["title"]), (&json!("document"), &json!("a")));
+        assert_eq!(block["source"]["media_type"], "application/pdf");
     }
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_says_so() {
-        let refusal = blocks_of("text/plain", &vec![b'a'; MAX_ATTACHMENT_BYTES + 1]).unwrap_err();
+        let refusal = blocks_of("text/plain", &vec![b'a'; MAX_BLOB_BYTES + 1]).unwrap_err();
         assert_eq!(refusal.code, Code::TooLarge);
     }
 }

@@ -1,5 +1,12 @@
 //! Histories that were tampered with, each in one place.
 
+use tandem_actors::blobs::{Blobs as _, NewBlob, PART_BYTES};
+use tandem_actors::clock::Timestamp;
+use tandem_actors::content::Content;
+use tandem_actors::event::{Event, Record, SubmitMode};
+use tandem_actors::ids::{MessageId, UserId};
+use tandem_actors::journal::{Append, Journal as _};
+
 use super::super::SqliteJournal;
 use super::super::testing::Owner;
 use super::*;
@@ -79,4 +86,66 @@ async fn what_has_no_place_is_reported() {
     assert_eq!(problems[0].1, "0 lines of transcript, the last being number 0, and 2 were kept");
     let problems = problems_after("DELETE FROM session WHERE key = 1").await;
     assert_eq!(problems[0].1, "5 events belong to no session");
+}
+
+/// A session whose only event refers to an attachment of three parts; then this statement.
+async fn problems_with_blob_after(sql: &str) -> Vec<String> {
+    let home = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    let at = Timestamp::from_millis(0);
+    let blob = NewBlob::of(vec![b'x'; 2 * PART_BYTES + 9].into(), "phone".parse().unwrap(), at).unwrap();
+    journal.keep(blob.clone()).await.unwrap();
+    let source = serde_json::json!({"type": "blob", "sha256": blob.hash});
+    let content = Content::from_value(serde_json::json!([{"type": "document", "source": source}])).unwrap();
+    let accepted = Event::MessageAccepted {
+        message_id: MessageId::random(),
+        device_id: "phone".parse().unwrap(),
+        user_id: UserId::owner(),
+        content,
+        mode: SubmitMode::Queue,
+        device_seq: None,
+    };
+    let owner = Owner::of_new(&journal).await;
+    let record = Record::new((0, owner.hash), owner.term, at, &accepted).unwrap();
+    let (records, blobs) = (vec![record], vec![blob.hash]);
+    journal.append(Append { records, blobs, ..owner.says(&[]) }).await.unwrap();
+    drop(journal);
+    Connection::open(home.path().join("tandem.db")).unwrap().execute_batch(sql).unwrap();
+    let findings = check(home.path()).unwrap();
+    findings
+        .problems
+        .iter()
+        .map(|problem| problem.to_string().replace(&blob.hash.to_string(), "HASH"))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_attachment_is_named() {
+    let flip = "UPDATE blob_part SET data = CAST(replace(substr(data, 1, 1), 'x', 'y') || substr(data, 2) AS BLOB) WHERE id & 65535 = 1";
+    for (sql, expected) in [
+        ("", None),
+        (flip, Some("attachment HASH: it is not what was written: its bytes hash to something else")),
+        (
+            "DELETE FROM blob_part WHERE id & 65535 = 1",
+            Some("attachment HASH: its part 1 is missing or of another size"),
+        ),
+        (
+            "DELETE FROM blob_part WHERE id & 65535 = 2",
+            Some("attachment HASH: 524288 bytes of it are there, and 524297 were kept"),
+        ),
+        (
+            "DELETE FROM blob_session",
+            Some("event 1: its attachment HASH is not noted as one of this session"),
+        ),
+        ("DELETE FROM blob", Some("event 1: its attachment HASH is not there")),
+        ("UPDATE blob_session SET session = 77", Some("1 attachments belong to sessions that do not exist")),
+    ] {
+        let problems = problems_with_blob_after(sql).await;
+        match expected {
+            None => assert!(problems.is_empty(), "{problems:?}"),
+            Some(expected) => {
+                assert!(problems.iter().any(|problem| problem.ends_with(expected)), "{sql}: {problems:?}");
+            }
+        }
+    }
 }

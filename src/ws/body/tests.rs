@@ -4,11 +4,14 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 use tandem_actors::clock::{SystemClock, Timestamp};
 use tandem_actors::device::Reply;
-use tandem_actors::event::{ChainHash, Event, Record};
-use tandem_actors::ids::{Seq, Term};
+use tandem_actors::event::{By, ChainHash, Event, Record};
+use tandem_actors::ids::{Seq, Term, UserId};
 use tandem_actors::journal::{Append, Journal, MemoryJournal};
+use tandem_actors::notice::{Addressee, Notify};
+use tandem_actors::registry::Board;
 use tandem_actors::room::{Room, Signal};
 use tandem_actors::session::{Status, Summary};
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::ws::frame;
@@ -48,7 +51,7 @@ impl Session {
 }
 
 fn body(line: &Rc<Line>) -> Body<()> {
-    Body::new(line.clone(), Arc::new(SystemClock::new()), Arc::default(), ())
+    Body::new(line.clone(), Arc::new(SystemClock::new()), ())
 }
 
 fn answer(reference: &str) -> Outgoing {
@@ -149,17 +152,41 @@ fn a_watcher_sees_each_change_of_the_list() {
         messages: 0,
         queued: 0,
         approvals: 0,
+        notable: 0,
         cost_usd: 0.0,
         devices: Vec::new(),
+        online: Vec::new(),
         pid: None,
         is_warned: false,
     };
-    body.board.post(summary.clone());
-    let (_, after) = body.board.all();
-    line.outbox.push(Outgoing::Watch { after });
+    let board = Arc::new(Board::default());
+    board.post(summary.clone());
+    let (watcher, _) = Watcher::start(board.clone(), Arc::default(), "phone".parse().unwrap());
+    line.outbox.push(Outgoing::Watch(watcher));
     assert!(written(&mut body).is_empty());
-    body.board.post(summary);
+    board.post(summary);
     assert_eq!(written(&mut body), ["session_summary "]);
+}
+
+#[test]
+fn notices_that_waited_are_asked_for_and_hold_up_nobody() {
+    let line = Rc::new(Line::for_tests());
+    let mut body = body(&line);
+    let from = By { device_id: "laptop".parse().unwrap(), user_id: UserId::owner() };
+    let notify = Notify::new(Addressee::All, Vec::new(), "dinner").unwrap();
+    let notice = Arc::new(notify.notice(from, Timestamp::from_millis(0)));
+    let (receipt, mut arrived) = oneshot::channel();
+    assert!(line.outbox.offer(notice.clone(), None));
+    assert!(line.outbox.offer(notice, Some(receipt)));
+    assert!(line.outbox.is_empty(), "they are no answers that wait");
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(Some(Ok(frames))) = body.poll_next_unpin(&mut context) else { panic!("nothing") };
+    let payloads: Vec<_> = frame::payloads(&frames).collect();
+    assert_eq!(payloads.len(), 3);
+    assert_eq!(payloads[2], RECEIPT_PING);
+    assert!(arrived.try_recv().is_err(), "written is not arrived");
+    line.notices_arrived();
+    assert!(arrived.try_recv().is_ok());
 }
 
 #[test]
@@ -208,6 +235,7 @@ async fn what_the_tail_no_longer_has_comes_from_the_journal() {
         term: claim.term,
         records: vec![first],
         transcript: Vec::new(),
+        blobs: Vec::new(),
         summary: "{}".into(),
     };
     session.journal.append(append).await.unwrap();

@@ -79,12 +79,12 @@ fn wish(kind: &str, fields: &Fields, own: &DeviceId) -> Wish {
         "watch" => Ok(Wish::Watch),
         "ack" => ack(fields),
         "activity" => activity(fields),
+        "notify" => fields.notify().map(Wish::Notify),
         "ping" => Ok(Wish::Ping),
         "hello" => Err(Refusal::bad_field(
             "type",
             "This connection has said hello already; open another one for another device.",
         )),
-        "notify" => Err(Refusal::bad_field("type", format!("This server does not know {kind} yet."))),
         _ => match command(kind, fields, own) {
             Some(command) => command.and_then(|command| Ok(Wish::Command(session(fields)?, command))),
             None => return Wish::Unknown(unknown(kind)),
@@ -346,7 +346,7 @@ mod tests {
             (json!({"type": "state", "sessionId": SESSION, "patch": [1]}), "patch"),
             (json!({"type": "state", "sessionId": SESSION, "patch": {"a": 1}, "at": "noon"}), "at"),
             (json!({"type": "handoff", "sessionId": SESSION}), "toDeviceId"),
-            (json!({"type": "notify", "to": {"all": true}}), "type"),
+            (json!({"type": "notify", "to": {"all": true}}), "message"),
             (json!({"type": "hello", "protocol": 1, "deviceId": "again"}), "type"),
         ] {
             let wish = wish(&frame);

@@ -1,14 +1,14 @@
 //! What the server sends, apart from events and signals, which the tail of each session encodes.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use serde_json::Value;
 use tandem_actors::clock::{Stamp, Timestamp};
 use tandem_actors::device::Reply;
 use tandem_actors::ids::{ConnectionId, DeviceId, Epoch, MessageId, Seq, SessionId, UserId};
+use tandem_actors::notice::{Delivery, Notice};
 use tandem_actors::refusal::Refusal;
-use tandem_actors::session::{Answer, Summary, View};
+use tandem_actors::registry::Listed;
+use tandem_actors::session::{Answer, View};
 
 use crate::ws::frame;
 
@@ -21,9 +21,9 @@ pub(in crate::ws) enum ServerFrame<'a> {
     /// The start of a session's events.
     Subscribed { session_id: SessionId, epoch: &'a Epoch, head: Seq, from: Seq, reset: bool, state: &'a View },
     /// The list of sessions.
-    SessionList { sessions: &'a [Arc<Summary>] },
+    SessionList { sessions: &'a [Listed] },
     /// One of them has changed.
-    SessionSummary { session: &'a Summary },
+    SessionSummary { session: &'a Listed },
     /// The message is durable.
     Accepted { message_id: MessageId, seq: Seq, duplicate: bool },
     /// Done.
@@ -37,6 +37,11 @@ pub(in crate::ws) enum ServerFrame<'a> {
         #[serde(flatten)]
         more: Option<&'a Value>,
     },
+    /// What became of a notice.
+    #[serde(rename = "ok")]
+    Notified(Delivery),
+    /// A word from another device.
+    Notice(&'a Notice),
     /// Here.
     Pong { server_time: Timestamp },
     /// A command was refused.
@@ -103,6 +108,7 @@ impl<'a> ServerFrame<'a> {
             }
             // No frame asks for a view alone.
             Reply::Answer(Answer::Done | Answer::View(_)) | Reply::Ok => Self::ok(None),
+            Reply::Notified(delivery) => Self::Notified(*delivery),
             Reply::OkWith(more) => Self::ok(Some(more)),
             Reply::Pong => Self::Pong { server_time: now },
             Reply::Rejected(error) => Self::Rejected { error },
@@ -128,12 +134,13 @@ impl<'a> ServerFrame<'a> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use serde_json::json;
     use serde_json::value::RawValue;
-    use tandem_actors::event::Approval;
+    use tandem_actors::event::{Approval, By};
     use tandem_actors::refusal::Code;
-    use tandem_actors::session::{AgentView, Status};
+    use tandem_actors::session::{AgentView, Status, Summary};
 
     use super::*;
 
@@ -169,8 +176,10 @@ mod tests {
             messages: 1,
             queued: 0,
             approvals: 0,
+            notable: 4,
             cost_usd: 0.5,
             devices: vec!["phone".parse().unwrap()],
+            online: vec!["phone".parse().unwrap()],
             pid: None,
             is_warned: false,
         }
@@ -283,17 +292,37 @@ mod tests {
 
     #[test]
     fn session_list_and_session_summary() {
+        let listed = Listed { summary: Arc::new(summary()), unread: Some(3) };
         let session = format!(
-            r#"{{"sessionId":"{ID}","projectPath":"/p","title":null,"status":"idle","head":3,"createdAt":"{NOON}","lastActivityAt":"{NOON}","expiresAt":"{NOON}","turns":1,"messages":1,"queued":0,"approvals":0,"costUsd":0.5,"devices":["phone"],"pid":null,"isWarned":false}}"#
+            r#"{{"sessionId":"{ID}","projectPath":"/p","title":null,"status":"idle","head":3,"createdAt":"{NOON}","lastActivityAt":"{NOON}","expiresAt":"{NOON}","turns":1,"messages":1,"queued":0,"approvals":0,"notable":4,"costUsd":0.5,"devices":["phone"],"online":["phone"],"pid":null,"isWarned":false,"unread":3}}"#
         );
         assert_eq!(
-            answer(&Reply::SessionList(vec![Arc::new(summary())])),
+            answer(&Reply::SessionList(vec![listed.clone()])),
             format!(r#"{{"type":"session_list","sessions":[{session}],"ref":"r1"}}"#)
         );
-        let summary = summary();
         assert_eq!(
-            text_of(&ServerFrame::SessionSummary { session: &summary }, None),
+            text_of(&ServerFrame::SessionSummary { session: &listed }, None),
             format!(r#"{{"type":"session_summary","session":{session}}}"#)
+        );
+    }
+
+    #[test]
+    fn a_notice_and_what_became_of_it() {
+        let notice = Notice {
+            notice_id: ID.parse().unwrap(),
+            from: By { device_id: "phone".parse().unwrap(), user_id: UserId::owner() },
+            message: "dinner".into(),
+            at: noon(),
+        };
+        assert_eq!(
+            text_of(&ServerFrame::Notice(&notice), None),
+            format!(
+                r#"{{"type":"notice","noticeId":"{ID}","from":{{"deviceId":"phone","userId":"owner"}},"message":"dinner","at":"{NOON}"}}"#
+            )
+        );
+        assert_eq!(
+            answer(&Reply::Notified(Delivery { delivered: 2, waiting: 0 })),
+            r#"{"type":"ok","delivered":2,"waiting":0,"ref":"r1"}"#
         );
     }
 

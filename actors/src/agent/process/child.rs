@@ -16,6 +16,7 @@ use super::last_words::{self, LastWords};
 use super::{ProcessConfig, arguments, restore, stdio};
 use crate::agent::tree::{MARKER, Owner, end_tree, marker_value};
 use crate::agent::{AgentInput, AgentOutput, Conversation, Exit, ExitCause, Launch, Stop};
+use crate::blobs::Blobs;
 
 /// How long a process has between SIGTERM and SIGKILL. The CLI needs up to 1.3 s to end its tools.
 const GRACE: Duration = Duration::from_secs(2);
@@ -28,6 +29,7 @@ pub(super) struct Ends {
     pub(super) inputs: mpsc::Receiver<AgentInput>,
     pub(super) outputs: mpsc::Sender<Vec<AgentOutput>>,
     pub(super) stops: mpsc::Receiver<Stop>,
+    pub(super) blobs: Arc<dyn Blobs>,
 }
 
 /// Runs one agent. `_host` is held, so that the thread lives as long as its agents.
@@ -159,6 +161,7 @@ async fn attend(mut child: Child, config: &ProcessConfig, launch: &Launch, ends:
         is_ready,
         is_gone: gone,
     };
+    let encoder = stdio::Encoder { session: launch.session, blobs: ends.blobs };
     let mut pipes = JoinSet::new();
     if let Some(stdout) = child.stdout.take() {
         pipes.spawn(reader.read(stdout));
@@ -169,7 +172,7 @@ async fn attend(mut child: Child, config: &ProcessConfig, launch: &Launch, ends:
     let writer = child
         .stdin
         .take()
-        .map(|stdin| tokio::spawn(stdio::write(stdin, ends.inputs, replies_to_write, closed)));
+        .map(|stdin| tokio::spawn(stdio::write(stdin, encoder, ends.inputs, replies_to_write, closed)));
 
     let ready_by = Instant::now() + config.ready_within;
     let end = wait(&mut child, ready_by, &mut ready, ends.stops, close).await;

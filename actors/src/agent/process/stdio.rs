@@ -1,6 +1,7 @@
 //! The three pipes of an agent: what is written to it, what it prints, and what it complains about.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -12,6 +13,7 @@ use super::last_words::LastWords;
 use crate::agent::lines::{LineSplitter, Piece};
 use crate::agent::stream_json::{self, Line};
 use crate::agent::{AgentInput, AgentOutput, MAX_BATCH_BYTES};
+use crate::blobs::{Blobs, hand_out};
 use crate::ids::{MessageId, SessionId};
 
 /// How many answers to the agent's own questions wait to be written. It asks for very little by itself.
@@ -23,10 +25,35 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// How much a pipe can hold, and so how much can be left in it by a process that is gone.
 const PIPE_BYTES: usize = 1024 * 1024;
 
+/// Turns what an agent is told into lines.
+pub(super) struct Encoder {
+    pub(super) session: SessionId,
+    /// Where the attachments of messages are.
+    pub(super) blobs: Arc<dyn Blobs>,
+}
+
+impl Encoder {
+    /// Megabytes of attachments are not encoded on the thread that all agents share.
+    async fn line(&self, input: AgentInput, number: u64) -> String {
+        let AgentInput::Message { id, content } = input else {
+            return stream_json::input(&input, number);
+        };
+        if content.blobs().is_empty() {
+            return stream_json::input(&AgentInput::Message { id, content }, number);
+        }
+        let content = hand_out(&self.blobs, self.session, content).await;
+        let message = AgentInput::Message { id, content };
+        let encoding = tokio::task::spawn_blocking(move || stream_json::input(&message, number));
+        // It ends early only with the runtime, and this task with it.
+        encoding.await.unwrap_or_default()
+    }
+}
+
 /// Writes to the agent until there is nobody left who could tell it anything, or `close` comes;
 /// then closes its input.
 pub(super) async fn write(
     mut stdin: impl AsyncWrite + Unpin,
+    encoder: Encoder,
     mut inputs: mpsc::Receiver<AgentInput>,
     mut replies: mpsc::Receiver<String>,
     mut close: oneshot::Receiver<()>,
@@ -36,18 +63,20 @@ pub(super) async fn write(
     // A failed write means that the agent is gone, and its exit tells more than the error.
     while stdin.write_all(line.as_bytes()).await.is_ok() && stdin.flush().await.is_ok() {
         number += 1;
+        // It may have been megabytes, and the next one may be hours away.
+        drop(std::mem::take(&mut line));
         line = tokio::select! {
             biased;
             Some(reply) = replies.recv() => reply,
             input = inputs.recv() => match input {
-                Some(input) => stream_json::input(&input, number),
+                Some(input) => encoder.line(input, number).await,
                 None => return,
             },
             _ = &mut close => match inputs.try_recv() {
                 Ok(input) => {
                     // Closed means: what was given before is still written.
                     inputs.close();
-                    stream_json::input(&input, number)
+                    encoder.line(input, number).await
                 }
                 Err(_) => return,
             },

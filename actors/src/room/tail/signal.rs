@@ -10,6 +10,8 @@ pub struct Signal {
     pub(super) kind: &'static str,
     pub(super) data: Value,
     pub(super) is_overtaken_by_events: bool,
+    /// It says everything anew: an older one is of no use any more.
+    pub(super) is_roster: bool,
 }
 
 impl Signal {
@@ -17,19 +19,20 @@ impl Signal {
     #[must_use]
     pub fn delta(message: MessageId, index: u64, offset: usize, text: &str) -> Self {
         let data = json!({ "messageId": message, "index": index, "offset": offset, "text": text });
-        Self { kind: "delta", data, is_overtaken_by_events: true }
+        Self { kind: "delta", data, is_overtaken_by_events: true, is_roster: false }
     }
 
     /// Who is there.
     #[must_use]
     pub fn presence(devices: &[Value]) -> Self {
-        Self { kind: "presence", data: json!({ "devices": devices }), is_overtaken_by_events: false }
+        let data = json!({ "devices": devices });
+        Self { kind: "presence", data, is_overtaken_by_events: false, is_roster: true }
     }
 
     /// Where a person is in the client of a device; only clients know what `cursor` means.
     #[must_use]
     pub fn cursor(device: &DeviceId, cursor: &Value) -> Self {
         let data = json!({ "deviceId": device, "cursor": cursor });
-        Self { kind: "cursor", data, is_overtaken_by_events: false }
+        Self { kind: "cursor", data, is_overtaken_by_events: false, is_roster: false }
     }
 }

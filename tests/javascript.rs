@@ -1,0 +1,195 @@
+//! The JavaScript client of src/web/client.js: its parts by themselves, and against a real server. Each test runs one file
+//! of tests/web with Node's own test runner.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::support::chance::Chance;
+use crate::support::server::{Home, PATIENCE, TestServer};
+
+/// The first version with everything that the tests use; its WebSocket needs a flag that later versions still take.
+const OLDEST_NODE: u32 = 20;
+
+/// A command of Node that is asked what it tests, and ended with the test.
+fn node(file: &str) -> Command {
+    static IS_KNOWN: OnceLock<()> = OnceLock::new();
+    IS_KNOWN.get_or_init(|| {
+        let version = std::process::Command::new("node").arg("--version").output();
+        let version = version.expect("`node` is installed; the tests of the JavaScript client need it");
+        let version = String::from_utf8(version.stdout).unwrap();
+        let major =
+            version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
+        assert!(major >= Some(OLDEST_NODE), "node must be {OLDEST_NODE} or newer, and is {version}");
+    });
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/web").join(file);
+    assert!(file.is_file(), "there is {}", file.display());
+    let mut command = Command::new("node");
+    command.args(["--experimental-websocket", "--no-warnings", "--test", "--test-reporter=tap"]).arg(file);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Runs a file of tests; all of them must have been run, and must hold.
+async fn holds(mut command: Command) {
+    // A file, and no pipe: where Node does not end, what it has said so far is the only trace.
+    let told = tempfile::NamedTempFile::new().unwrap();
+    let out = told.reopen().unwrap();
+    let mut child = command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
+    let ended = timeout(3 * PATIENCE, child.wait()).await;
+    let report = std::fs::read_to_string(told.path()).unwrap();
+    let status = ended.unwrap_or_else(|_| panic!("node does not end\n{report}")).unwrap();
+    let count = |what: &str| {
+        let line =
+            report.lines().find_map(|line| line.strip_prefix("# ")?.strip_prefix(what)?.strip_prefix(' '));
+        line.and_then(|count| count.parse::<u32>().ok())
+    };
+    let is_good = status.success() && count("pass") >= Some(1);
+    let is_whole = ["fail", "cancelled", "skipped", "todo"].iter().all(|what| count(what) == Some(0));
+    assert!(is_good && is_whole, "{status}\n{report}");
+}
+
+/// The same against this server and one of its conversations.
+fn live(file: &str, server: &TestServer, home: &Home, session: &str) -> Command {
+    let mut command = node(&format!("live/{file}"));
+    let token = std::fs::read_to_string(home.data().join("token")).unwrap();
+    command.env("TANDEM_URL", server.url("")).env("TANDEM_TOKEN", token.trim());
+    command.env("TANDEM_SESSION", session).env("TANDEM_PROJECT", home.project());
+    command.env("TANDEM_SERVER_PID", server.pid().to_string());
+    command.env("TANDEM_FAULT_SEED", (Chance::told(file).seed % u64::from(u32::MAX)).to_string());
+    command
+}
+
+async fn holds_against_a_server(file: &str) {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    holds(live(file, &server, &home, &session)).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pauses_grow_with_jitter() {
+    holds(node("backoff.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn a_cursor_takes_the_next_event_only() {
+    holds(node("cursor.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn the_outbox_keeps_the_order() {
+    holds(node("outbox.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn its_stamps_are_those_of_a_hybrid_clock() {
+    holds(node("hybrid.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn shared_state_is_merged_and_shown_at_once() {
+    holds(node("shared.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn messages_are_kept_until_they_are_accepted() {
+    holds(node("messages.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn streams_have_no_gap_and_no_duplicate() {
+    holds(node("streams.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn connections_are_watched_got_back_and_ended() {
+    holds(node("connection.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn what_the_server_serves_can_be_imported_and_talks_to_it() {
+    holds_against_a_server("served.test.mjs").await;
+}
+
+#[tokio::test]
+async fn three_devices_see_the_same_events_in_the_same_order() {
+    holds_against_a_server("agreement.test.mjs").await;
+}
+
+#[tokio::test]
+async fn a_wire_cut_twenty_times_loses_nothing_and_doubles_nothing() {
+    holds_against_a_server("cut.test.mjs").await;
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_told_and_not_tried_for_ever() {
+    holds_against_a_server("token.test.mjs").await;
+}
+
+#[tokio::test]
+async fn approvals_are_answered() {
+    holds_against_a_server("approval.test.mjs").await;
+}
+
+#[tokio::test]
+async fn shared_state_ends_equal_on_all_devices_whatever_they_missed() {
+    holds_against_a_server("shared.test.mjs").await;
+}
+
+#[tokio::test]
+async fn the_next_run_of_a_device_goes_on_where_the_last_one_was() {
+    holds_against_a_server("reload.test.mjs").await;
+}
+
+#[tokio::test]
+async fn the_example_says_what_is_typed_and_shows_what_happens() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let token = std::fs::read_to_string(home.data().join("token")).unwrap();
+    let mut command = Command::new("node");
+    command.args(["--experimental-websocket", "--no-warnings", "examples/device.mjs"]);
+    command.args([&*server.url(""), token.trim(), &session]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"hello\n").await.unwrap();
+    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").unwrap();
+    let (shown, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && shown.contains("1 session_created"), "{shown}{told}");
+    let said = server.events(&session).await;
+    let is_said = |event: &Value| event["kind"] == "message_accepted" && event["data"]["content"] == "hello";
+    assert_eq!(said.iter().filter(|event| is_said(event)).count(), 1);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_is_waited_for() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let port = server.url("").rsplit_once(':').unwrap().1.parse().unwrap();
+    let testing = holds(live("killed.test.mjs", &server, &home, &session));
+    tokio::pin!(testing);
+    // The device kills the server; here it is only started again.
+    let server = tokio::select! {
+        code = server.ended() => {
+            assert_eq!(code, None, "it was killed");
+            home.serve_on(port).await
+        }
+        () = &mut testing => panic!("the server was not killed"),
+    };
+    testing.await;
+    let events = server.events(&session).await;
+    let accepted: Vec<&Value> = events.iter().filter(|event| event["kind"] == "message_accepted").collect();
+    let texts: Vec<&str> = accepted.iter().map(|event| event["data"]["content"].as_str().unwrap()).collect();
+    let expected: Vec<String> = (0..20).map(|number| format!("message {number}")).collect();
+    assert_eq!(texts, expected, "each once, in order");
+    server.stop().await;
+}
