@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use tandem_actors::clock::{Stamp, Timestamp};
 use tandem_actors::content::Content;
 use tandem_actors::event::SubmitMode;
-use tandem_actors::ids::{DeviceId, MessageId, RequestId, Seq, SessionId, UserId};
+use tandem_actors::ids::{DeviceId, MessageId, NoticeId, RequestId, Seq, SessionId, UserId};
 use tandem_actors::room::Activity;
 use tandem_actors::session::{Summary, Verdict};
 
@@ -207,6 +207,7 @@ pub(super) enum ServerFrame {
     },
     Summary(Box<Summary>),
     Notice {
+        id: Option<NoticeId>,
         from: Value,
         message: Value,
         at: Option<Timestamp>,
@@ -356,7 +357,9 @@ struct Moment {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct NoticeFields {
+    notice_id: Option<NoticeId>,
     #[serde(default)]
     from: Value,
     #[serde(default)]
@@ -385,8 +388,8 @@ pub(super) fn decode(text: &str) -> Result<ServerFrame, serde_json::Error> {
             return Ok(ServerFrame::Summary(session));
         }
         "notice" => {
-            let NoticeFields { from, message } = serde_json::from_str(text)?;
-            return Ok(ServerFrame::Notice { from, message, at: moment(envelope.at) });
+            let NoticeFields { notice_id, from, message } = serde_json::from_str(text)?;
+            return Ok(ServerFrame::Notice { id: notice_id, from, message, at: moment(envelope.at) });
         }
         "goodbye" => {
             let GoodbyeFields { reason } = serde_json::from_str(text)?;
