@@ -150,6 +150,16 @@ impl Directory {
             .collect()
     }
 
+    /// These could not be written: they are taken again with the next.
+    pub fn put_back(&self, rows: &[DeviceRow]) {
+        let mut devices = self.devices();
+        for row in rows {
+            if let Some(known) = devices.get_mut(&row.device_id) {
+                known.is_saved = false;
+            }
+        }
+    }
+
     fn devices(&self) -> MutexGuard<'_, BTreeMap<DeviceId, Known>> {
         self.devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
