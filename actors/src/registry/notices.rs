@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::future::BoxFuture;
-use tokio::sync::oneshot;
+use futures_util::future::{BoxFuture, select_ok};
 
 use super::waiting::Waiting;
 use super::{Board, Directory};
@@ -75,10 +74,10 @@ impl Notices {
         self.prune();
         let mut arrivals = Vec::new();
         let numbers = self.waiting().offer(device, |notice| {
-            let (arrived, arrival) = oneshot::channel();
-            let is_taken = self.directory.offer_once(device, notice, arrived);
+            let of_connections = self.directory.offer_for_receipt(device, notice);
+            let is_taken = !of_connections.is_empty();
             if is_taken {
-                arrivals.push(arrival);
+                arrivals.push(of_connections);
             }
             is_taken
         });
@@ -88,9 +87,9 @@ impl Notices {
         let (notices, device) = (self.clone(), device.clone());
         drop(tokio::spawn(async move {
             let mut up_to = None;
-            for (number, arrival) in numbers.into_iter().zip(arrivals) {
-                // The end of a connection takes the rest back.
-                if arrival.await.is_err() {
+            for (number, of_connections) in numbers.into_iter().zip(arrivals) {
+                // Each of the device's connections was offered it, and one is enough. The end of all takes the rest back.
+                if select_ok(of_connections).await.is_err() {
                     break;
                 }
                 up_to = Some(number);

@@ -99,6 +99,31 @@ async fn a_device_that_is_away_is_handed_them_in_order_when_it_says_hello_and_on
 }
 
 #[actix::test]
+async fn a_connection_that_is_closing_keeps_no_notice_from_another() {
+    for closing in 0..2 {
+        let house = House::open().await;
+        was_here(&house, "phone").await;
+        let mut laptop = Wireless::connect(&house, "laptop");
+        sends(&mut laptop, saying(device("phone"), "one")).await.unwrap();
+        // Still there, but nothing goes into it any more.
+        let mut phones = Vec::new();
+        for number in 0..2 {
+            let phone = Wireless::connect(&house, "phone");
+            if number == closing {
+                phone.outbox.close(Ending::Clean);
+            }
+            phones.push(phone);
+        }
+        house.settle().await;
+        assert_eq!(phones[1 - closing].notices(true), ["one"]);
+        house.settle().await;
+        assert_eq!(sends(&mut laptop, saying(device("phone"), "two")).await, Ok((1, 0)));
+        assert_eq!(phones[1 - closing].notices(true), ["two"]);
+        house.close().await;
+    }
+}
+
+#[actix::test]
 async fn what_was_written_and_has_not_arrived_comes_again() {
     let house = House::open().await;
     was_here(&house, "phone").await;
