@@ -323,7 +323,7 @@ impl Actor for Device {
     fn started(&mut self, context: &mut Context<Self>) {
         // The socket never has more than this without an answer, so that requests stay in order (docs/architecture.md).
         context.set_mailbox_capacity(MAX_UNANSWERED * 2);
-        self.hub.notices.hand_over(&self.card.device_id);
+        self.hub.notices.welcome(&self.card.device_id, &self.outbox);
     }
 }
 
