@@ -18,6 +18,7 @@ mod frame;
 mod http;
 mod incoming;
 mod link;
+mod notices;
 mod outbox;
 mod standing;
 #[cfg(test)]

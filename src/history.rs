@@ -19,6 +19,7 @@ mod fault;
 mod messages;
 mod op;
 mod order;
+mod patches;
 mod placed;
 mod shared;
 mod streams;

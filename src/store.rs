@@ -103,6 +103,16 @@ impl SqliteJournal {
         Ok(Self { epoch, health, next_blob, readers, writer, _folder: folder })
     }
 
+    /// Writes what is queued, leaves an empty log behind and ends the threads, whoever holds the journal still; it refuses
+    /// everything from then on. The calling thread waits for that, some milliseconds.
+    ///
+    /// For the end of a process: a thread that is on its way out may hold the journal for a moment longer, and what is not
+    /// dropped by then would leave its log for the next start to read.
+    pub fn close(&self) {
+        self.readers.close();
+        self.writer.close();
+    }
+
     /// Resolves, with the reason, when a commit may have happened or not, or the writer has ended: nothing will be written
     /// until the next start, and this process should end. What waited for an answer has it by then.
     pub fn in_doubt(&self) -> impl Future<Output = String> + use<> {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::device::TestDevice;
@@ -50,7 +51,14 @@ async fn notices(device: &TestDevice, count: usize) -> Vec<String> {
     notices.map(|notice| notice["message"].as_str().unwrap().to_owned()).collect()
 }
 
+/// In a room of so many the promise holds (docs/protocol.md): changes are gathered for 1 ms for each of them.
+const CROWD: usize = 50;
+
+/// How many of them come one behind the other and are timed.
 const ARRIVALS: usize = 20;
+
+/// What is promised of presence.
+const SEEN_WITHIN: Duration = Duration::from_millis(100);
 
 #[tokio::test]
 async fn devices_see_each_other_within_a_tenth_of_a_second() {
@@ -59,6 +67,12 @@ async fn devices_see_each_other_within_a_tenth_of_a_second() {
     let session = server.session(&home).await;
     let laptop = server.device("laptop").await;
     laptop.subscribe(&session, 0).await;
+    let come = async |number: usize| {
+        let phone = server.device(&format!("phone-{number}")).await;
+        phone.subscribe(&session, 0).await;
+        phone
+    };
+    let mut phones = join_all((ARRIVALS..CROWD - 1).map(come)).await;
     let mut took = Vec::new();
     for number in 0..ARRIVALS {
         let name = format!("phone-{number}");
@@ -71,6 +85,7 @@ async fn devices_see_each_other_within_a_tenth_of_a_second() {
         let devices = subscribed["state"]["devices"].as_array().unwrap();
         let laptop = devices.iter().find(|device| device["deviceId"] == "laptop").unwrap();
         assert_eq!((&laptop["online"], &laptop["activity"]), (&json!(true), &json!("viewing")));
+        phones.push(phone);
     }
     took.sort_unstable();
     let (median, most) = (took[ARRIVALS / 2], took[ARRIVALS - 1]);
@@ -78,13 +93,13 @@ async fn devices_see_each_other_within_a_tenth_of_a_second() {
     figure(
         "presence",
         &format!(
-            "seen on another device {:.1} ms after subscribe (median of {ARRIVALS}), {:.1} ms at most",
+            "seen on one of {CROWD} devices {:.1} ms after subscribe (median of {ARRIVALS}), {:.1} ms at most",
             millis(median),
             millis(most),
         ),
     );
-    assert!(median < Duration::from_millis(100), "{took:?}");
-    assert!(most < Duration::from_secs(1), "{took:?}");
+    assert!(most < SEEN_WITHIN, "{took:?}");
+    assert_eq!(phones.len() + 1, CROWD);
     server.stop().await;
 }
 

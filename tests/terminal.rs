@@ -3,8 +3,8 @@
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::support::server::{Home, PATIENCE, TestServer, eventually};
@@ -132,5 +132,46 @@ async fn others_see_what_a_terminal_has_shown_and_that_somebody_is_there() {
     eventually("nothing more is typed", || async { terminal().await["activity"] == "viewing" }).await;
     drop(typed);
     assert!(timeout(PATIENCE, attached.wait()).await.expect("it ends").unwrap().success());
+    server.stop().await;
+}
+
+/// Reads what a page shows until a line has these words.
+async fn shows(lines: &mut Lines<BufReader<ChildStdout>>, words: &str) {
+    let shown = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains(words) {
+                return;
+            }
+        }
+        panic!("{words:?} is never shown");
+    };
+    timeout(PATIENCE, shown).await.unwrap_or_else(|_| panic!("{words:?} is not shown"));
+}
+
+#[tokio::test]
+async fn a_draft_and_the_lead_come_to_another_terminal_and_people_speak_beside_the_agent() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let laptop = server.device("laptop").await;
+    laptop.subscribe(&session, 0).await;
+    let draft = serde_json::json!({"draft.laptop": "half a sen"});
+    laptop.ask(serde_json::json!({"type": "state", "sessionId": session, "patch": draft})).await;
+    let args = ["attach", &session, "--device", "desk"];
+    let mut attached = command(&home, &server, &args).stdin(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(attached.stdout.take().unwrap()).lines();
+    let mut typed = attached.stdin.take().unwrap();
+    shows(&mut lines, "desk joined").await;
+    typed.write_all(b"/lead\n").await.unwrap();
+    shows(&mut lines, "desk leads now by desk").await;
+    shows(&mut lines, "begun elsewhere, not sent yet: half a sen").await;
+    typed.write_all(b"/notify lunch?\n").await.unwrap();
+    shows(&mut lines, "told one other device").await;
+    let notice = laptop.frame("the notice", |frame| frame["type"] == "notice").await;
+    assert_eq!((&notice["from"]["deviceId"], &notice["message"]), (&"desk".into(), &"lunch?".into()));
+    laptop.ask(serde_json::json!({"type": "notify", "to": {"deviceId": "desk"}, "message": "yes"})).await;
+    shows(&mut lines, "laptop: yes").await;
+    typed.write_all(b"/quit\n").await.unwrap();
+    assert!(timeout(PATIENCE, attached.wait()).await.unwrap().unwrap().success());
     server.stop().await;
 }

@@ -8,7 +8,7 @@ mod outbox;
 mod start;
 
 pub use actor::Device;
-pub use outbox::{MAX_UNWRITTEN_NOTICES, Outbox, Outgoing, Receipt};
+pub use outbox::{Arrival, MAX_UNWRITTEN_NOTICES, Outbox, Outgoing, Receipt};
 
 use std::sync::Arc;
 

@@ -118,6 +118,11 @@ impl Room {
         self.changes.subscribe()
     }
 
+    /// Tells everybody once more who is there: for one who may have missed the last change.
+    pub fn tell_who_is_there(self: &Arc<Self>) {
+        self.change(|_, _| Change { is_visible: true, is_of_online: false });
+    }
+
     /// What is known of one device.
     #[must_use]
     pub fn presence_of(&self, device: &DeviceId) -> Option<Present> {

@@ -18,7 +18,7 @@ use super::connection::{self, Role, ServerArgs, explain};
 use super::render::Style;
 use super::session_ref::SessionRef;
 use crate::client::{
-    Activity, Client, ClientError, Incoming, IncomingStream, NoticeTo, StartFrom, Submission,
+    Activity, Client, ClientError, Incoming, IncomingStream, NoticeTo, Notified, StartFrom, Submission,
 };
 use crate::config::Loaded;
 
@@ -66,6 +66,7 @@ struct Attached {
 /// What became of something that was typed.
 enum Outcome {
     Done,
+    Notified(Notified),
     NotSent(MessageId, ClientError),
     Refused(ClientError),
 }
@@ -169,6 +170,13 @@ impl Attached {
     fn told(&mut self, outcome: Outcome) -> String {
         match outcome {
             Outcome::Done => String::new(),
+            Outcome::Notified(Notified { delivered: 0, .. }) => {
+                self.view.note("nobody else is here to be told; what is said without /notify waits for them")
+            }
+            Outcome::Notified(Notified { delivered: 1, .. }) => self.view.note("told one other device"),
+            Outcome::Notified(Notified { delivered, .. }) => {
+                self.view.note(&format!("told {delivered} other devices"))
+            }
             Outcome::NotSent(message, error) => {
                 self.unanswered.remove(&message);
                 self.view.warning(&explain(error).to_string())
@@ -213,8 +221,12 @@ impl Attached {
                 self.spawn(move |client, session| async move { client.handoff(session, device).await });
             }
             Typed::Notify(text) => {
-                self.spawn(move |client, session| async move {
-                    client.notify(NoticeTo::Session { session_id: session }, Vec::new(), text).await.map(drop)
+                let (client, session, outcomes) = (self.client.clone(), self.session, self.outcomes.clone());
+                tokio::spawn(async move {
+                    let to = NoticeTo::Session { session_id: session };
+                    let outcome = client.notify(to, Vec::new(), text).await;
+                    // Nobody listens any more when the person has quit.
+                    let _ = outcomes.send(outcome.map_or_else(Outcome::Refused, Outcome::Notified)).await;
                 });
             }
             Typed::Queue => return self.view.queue(),

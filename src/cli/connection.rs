@@ -27,6 +27,9 @@ pub struct ServerArgs {
     /// A file that holds the server's token; by default the one in the data folder
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// As which device to come, for instance `desk`; by default as the terminals of this machine together
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<DeviceId>,
 }
 
 /// As what a command shows itself to other devices.
@@ -49,10 +52,14 @@ pub async fn open(
 ) -> anyhow::Result<(Client, IncomingStream)> {
     let (url, token) = whereabouts(loaded, server)?;
     let machine = machine_name();
+    let (device_id, device_name) = match &server.device {
+        Some(device) => (device.clone(), device.to_string()),
+        None => (device_id(role, &machine)?, format!("{} on {machine}", role.word())),
+    };
     let config = ClientConfig {
-        device_name: Some(format!("{} on {machine}", role.word())),
+        device_name: Some(device_name),
         kind: Some(role.word().to_owned()),
-        ..ClientConfig::new(url, token, device_id(role, &machine)?)
+        ..ClientConfig::new(url, token, device_id)
     };
     Client::connect(config).await.map_err(explain)
 }

@@ -104,13 +104,13 @@ impl Renderer {
 
     /// A remark in a line of its own.
     pub fn note(&mut self, text: &str) -> String {
-        let text = self.style.dim(&format!("· {text}"));
+        let text = self.style.dim(&format!("· {}", clean(text)));
         self.line(&text)
     }
 
     /// A remark that something went wrong.
     pub fn warning(&mut self, text: &str) -> String {
-        let text = self.style.red(&format!("! {text}"));
+        let text = self.style.red(&format!("! {}", clean(text)));
         self.line(&text)
     }
 

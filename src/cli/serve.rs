@@ -94,7 +94,7 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
         }
     }
     serving.await.context("the server's task ended early")?.context("the server failed")?;
-    drop(journal);
+    journal.close();
     tracing::info!("stopped");
     Ok(())
 }

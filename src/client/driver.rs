@@ -186,7 +186,7 @@ impl Driver {
             Some(Ask::Follow { session, start, reply }) => self.link.follow(session, start, reply, now),
             Some(Ask::Request { request, reply }) => self.link.ask(request, reply, now),
             Some(Ask::SetState { session, patch, reply }) => self.link.set_state(session, patch, reply, now),
-            Some(Ask::Do { session, activity, cursor }) => self.link.does(session, activity, cursor),
+            Some(Ask::Do { session, activity, cursor }) => self.link.does(session, activity, cursor, now),
             Some(Ask::Read { session, seq }) => self.link.has_read(session, seq),
             Some(Ask::Close) | None => return Wish::Close,
         }

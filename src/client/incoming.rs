@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tandem_actors::clock::Timestamp;
-use tandem_actors::ids::{Seq, SessionId};
+use tandem_actors::ids::{NoticeId, Seq, SessionId};
 use tandem_actors::session::Summary;
 
 use super::error::Rejection;
@@ -32,6 +32,8 @@ pub enum Incoming {
     Summary(Box<Summary>),
     /// Somebody has something to say.
     Notice {
+        /// Its name. One that comes again, because nobody knew that it had come, is not told again.
+        id: Option<NoticeId>,
         /// Who.
         from: Value,
         /// What.

@@ -16,6 +16,7 @@ use super::cursor::{Begin, Cursor, StartFrom, Verdict, Wanted};
 use super::error::{ClientError, RejectedEffect, Rejection};
 use super::frame::{self, Answer, Done, EventFrame, Request, ServerFrame, Subscribed};
 use super::incoming::{Incoming, SessionEvent};
+use super::notices::Notices;
 use super::outbox::{Entry, Outbox, Reply};
 use super::standing::Standing;
 
@@ -28,6 +29,7 @@ pub(super) struct Link {
     cursors: BTreeMap<SessionId, Cursor>,
     is_watching: bool,
     outbox: Outbox,
+    notices: Notices,
     standing: Standing,
     /// Stamps what this device writes into shared states, later than all that it has seen.
     clock: HybridClock,
@@ -47,6 +49,7 @@ impl Link {
             is_watching: false,
             outbox: Outbox::new(answer_within),
             standing: Standing::default(),
+            notices: Notices::default(),
             clock: HybridClock::new(Arc::new(SystemClock::new())),
             max_message_bytes: usize::MAX,
         }
@@ -80,8 +83,14 @@ impl Link {
         self.outbox.add(Request::State { session_id, patch, at }, reply, now);
     }
 
-    pub(super) fn does(&mut self, session: SessionId, activity: Activity, cursor: Option<Value>) {
-        self.standing.does(session, activity, cursor);
+    pub(super) fn does(
+        &mut self,
+        session: SessionId,
+        activity: Activity,
+        cursor: Option<Value>,
+        now: Instant,
+    ) {
+        self.standing.does(session, activity, cursor, now);
     }
 
     pub(super) fn has_read(&mut self, session: SessionId, seq: Seq) {
@@ -155,7 +164,7 @@ impl Link {
             ServerFrame::Answer(number, outcome) => {
                 let entry = self.outbox.take(number)?;
                 match outcome {
-                    Ok(answer) => self.answered(entry, answer),
+                    Ok(answer) => self.answered(entry, answer, now),
                     Err(rejection) => self.rejected(number, entry, rejection, now),
                 }
             }
@@ -164,7 +173,10 @@ impl Link {
                 is_current.then_some(Incoming::Signal { session, kind, data })
             }
             ServerFrame::Summary(summary) => Some(Incoming::Summary(summary)),
-            ServerFrame::Notice { from, message, at } => Some(Incoming::Notice { from, message, at }),
+            ServerFrame::Notice { id, from, message, at } => {
+                let is_new = id.is_none_or(|id| self.notices.is_new(id));
+                is_new.then_some(Incoming::Notice { id, from, message, at })
+            }
             ServerFrame::Error(rejection) => Some(Incoming::Error(rejection)),
             ServerFrame::Welcome(_) | ServerFrame::Goodbye { .. } | ServerFrame::Unknown => None,
         }
@@ -217,14 +229,14 @@ impl Link {
         }
     }
 
-    fn answered(&mut self, entry: Entry, answer: Answer) -> Option<Incoming> {
+    fn answered(&mut self, entry: Entry, answer: Answer, now: Instant) -> Option<Incoming> {
         let begin = match &answer {
             Answer::Subscribed(Subscribed { session_id, epoch, from, reset, state, .. }) => {
                 stamps_of(state).for_each(|stamp| self.clock.saw(stamp));
                 let cursor = self.cursors.get_mut(session_id);
                 let begin = cursor.map(|cursor| cursor.subscribed(epoch, *from, *reset));
                 if begin.is_some() {
-                    self.standing.began(*session_id);
+                    self.standing.began(*session_id, now);
                 }
                 begin
             }

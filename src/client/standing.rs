@@ -14,6 +14,9 @@ use super::frame::Remark;
 /// Long enough that a burst of events costs one ack, short enough that others see who has read what.
 const ACK_PAUSE: Duration = Duration::from_millis(500);
 
+/// For how long somebody types who has said so (docs/protocol.md, signals).
+const TYPING_HOLDS: Duration = Duration::from_secs(10);
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
@@ -24,7 +27,7 @@ pub(super) struct Standing {
 struct Said {
     /// Whether what is said is heard: the session is followed on this connection.
     is_heard: bool,
-    activity: Option<Activity>,
+    activity: Option<(Activity, Instant)>,
     is_activity_due: bool,
     /// Where the person is in the session; said once.
     cursor: Option<Value>,
@@ -34,9 +37,15 @@ struct Said {
 }
 
 impl Standing {
-    pub(super) fn does(&mut self, session: SessionId, activity: Activity, cursor: Option<Value>) {
+    pub(super) fn does(
+        &mut self,
+        session: SessionId,
+        activity: Activity,
+        cursor: Option<Value>,
+        now: Instant,
+    ) {
         let said = self.sessions.entry(session).or_default();
-        said.activity = Some(activity);
+        said.activity = Some((activity, now));
         said.is_activity_due = true;
         said.cursor = cursor;
     }
@@ -45,11 +54,16 @@ impl Standing {
         self.sessions.entry(session).or_default().read = Some(seq);
     }
 
-    /// The session's stream has begun on this connection.
-    pub(super) fn began(&mut self, session: SessionId) {
+    /// The session's stream has begun on this connection. The server takes whoever comes for viewing: only what is true
+    /// still and says something else is said again, so that nobody seems to be at it who only came back.
+    pub(super) fn began(&mut self, session: SessionId, now: Instant) {
         let said = self.sessions.entry(session).or_default();
         said.is_heard = true;
-        said.is_activity_due = said.activity.is_some();
+        said.is_activity_due = said.activity.is_some_and(|(activity, at)| match activity {
+            Activity::Viewing => false,
+            Activity::Typing => now < at + TYPING_HOLDS,
+            Activity::Idle | Activity::Away => true,
+        });
         said.acked = None;
     }
 
@@ -69,7 +83,7 @@ impl Standing {
         let mut due = Vec::new();
         for (session, said) in self.sessions.iter_mut().filter(|(_, said)| said.is_heard) {
             let session_id = *session;
-            if let Some(activity) = said.activity.filter(|_| std::mem::take(&mut said.is_activity_due)) {
+            if let Some((activity, _)) = said.activity.filter(|_| std::mem::take(&mut said.is_activity_due)) {
                 due.push(Remark::Activity { session_id, activity, cursor: said.cursor.take() });
             }
             if let Some(seq) = said.unacked().filter(|_| said.ack_not_before.is_none_or(|at| at <= now)) {
@@ -102,7 +116,7 @@ mod tests {
 
     fn heard() -> (Standing, SessionId, Instant) {
         let (mut standing, session) = (Standing::default(), SessionId::random());
-        standing.began(session);
+        standing.began(session, Instant::now());
         (standing, session, Instant::now())
     }
 
@@ -127,14 +141,14 @@ mod tests {
     fn what_a_device_does_is_said_at_once_and_its_cursor_only_then() {
         let (mut standing, session_id, start) = heard();
         let activity = Activity::Typing;
-        standing.does(session_id, activity, Some(json!(3)));
+        standing.does(session_id, activity, Some(json!(3)), start);
         assert_eq!(
             standing.take_due(start),
             [Remark::Activity { session_id, activity, cursor: Some(json!(3)) }]
         );
         assert_eq!(standing.take_due(start), []);
         standing.disconnected();
-        standing.began(session_id);
+        standing.began(session_id, start);
         assert_eq!(standing.take_due(start), [Remark::Activity { session_id, activity, cursor: None }]);
     }
 
@@ -147,9 +161,26 @@ mod tests {
         standing.has_read(session, 5);
         let later = start + ACK_PAUSE;
         assert_eq!((standing.take_due(later), standing.next_deadline()), (vec![], None));
-        standing.began(session);
+        standing.began(session, Instant::now());
         assert_eq!(standing.take_due(later), ack(session, 5));
-        standing.began(session);
+        standing.began(session, Instant::now());
         assert_eq!(standing.take_due(later + ACK_PAUSE), ack(session, 5), "it may have been lost");
+    }
+
+    #[test]
+    fn what_is_not_true_any_more_is_not_said_again() {
+        let (mut standing, session_id, start) = heard();
+        for (activity, after, is_said) in [
+            (Activity::Typing, TYPING_HOLDS / 2, true),
+            (Activity::Typing, TYPING_HOLDS, false),
+            (Activity::Viewing, Duration::ZERO, false),
+            (Activity::Away, TYPING_HOLDS * 100, true),
+        ] {
+            standing.does(session_id, activity, None, start);
+            standing.take_due(start);
+            standing.disconnected();
+            standing.began(session_id, start + after);
+            assert_eq!(!standing.take_due(start + after).is_empty(), is_said, "{activity:?} after {after:?}");
+        }
     }
 }

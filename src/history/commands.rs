@@ -9,8 +9,8 @@ use super::agreed::Agreed;
 use super::facts::Fact;
 use super::fault::Wrong;
 use super::op::{Answer, Moment, Op, What};
+use super::patches::{Patches, Written, patch_as_asked};
 use super::placed::Placed;
-use super::shared::Shared;
 use super::tape::Tape;
 
 /// Judges all commands that are no messages, and says where those are that are there.
@@ -19,9 +19,10 @@ use super::tape::Tape;
 /// told apart: they are counted, and where all of them were done they are taken in order.
 pub(super) fn check(tapes: &[Tape], agreed: &Agreed<'_>, end: End, placed: &mut Vec<Placed>) -> Vec<Wrong> {
     let mut commands: BTreeMap<String, Command<'_>> = BTreeMap::new();
-    for tape in tapes {
-        for op in &tape.ops {
-            if let Some(mark) = mark_of_op(&tape.device, op) {
+    let patches = Patches::find(tapes, agreed);
+    for (number, tape) in tapes.iter().enumerate() {
+        for (place, op) in tape.ops.iter().enumerate() {
+            if let Some(mark) = mark_of_op(&tape.device, op, patches.of(number, place)) {
                 commands.entry(mark).or_default().asked.push(op);
             }
         }
@@ -90,7 +91,7 @@ impl Command<'_> {
     }
 }
 
-fn mark_of_op(device: &str, op: &Op) -> Option<String> {
+fn mark_of_op(device: &str, op: &Op, written: Option<&Written>) -> Option<String> {
     match &op.what {
         What::Submit { .. } => None,
         What::Edit { message, content } => {
@@ -102,7 +103,11 @@ fn mark_of_op(device: &str, op: &Op) -> Option<String> {
         What::Move { message, before } => {
             Some(mark("queue_moved", &json!(device), &json!([message, before])))
         }
-        What::Patch(patch) => Some(mark("state_changed", &json!(device), &json!(patch))),
+        What::Patch(patch) => match written {
+            Some(Written::Nothing) => None,
+            Some(Written::As(named)) => Some(mark("state_changed", &json!(device), &json!(named))),
+            None => Some(mark("state_changed", &json!(device), &json!(patch))),
+        },
     }
 }
 
@@ -129,15 +134,4 @@ fn moves_a_draft(fact: &Fact) -> bool {
 
 fn mark(kind: &str, device: &Value, fields: &Value) -> String {
     format!("{kind} by {device} of {fields}")
-}
-
-/// An event holds the keys that have won; those that lost against a later write are named as conflicts.
-fn patch_as_asked(data: &Value) -> Shared {
-    let mut patch: Shared = serde_json::from_value(data["patch"].clone()).unwrap_or_default();
-    for conflict in data["conflicts"].as_array().into_iter().flatten() {
-        if let Some(key) = conflict["key"].as_str() {
-            patch.entry(key.to_owned()).or_insert_with(|| conflict["dropped"].clone());
-        }
-    }
-    patch
 }

@@ -3,7 +3,7 @@
 mod generated;
 mod world;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tandem_actors::content::Content;
 
 use super::*;
@@ -281,6 +281,56 @@ fn what_nobody_asked_for_must_not_be_there() {
     world.write("state_changed", json!({"patch": patch, "by": {"deviceId": "d0"}}));
     world.comes_to_rest();
     assert_eq!(found(&world), [], "a hand-over takes a draft along");
+}
+
+#[test]
+fn a_key_that_lost_to_an_equal_value_is_named_nowhere() {
+    let patch = |tab: i32, size: i32| {
+        What::Patch(Shared::from([("tab".into(), json!(tab)), ("size".into(), json!(size))]))
+    };
+    let named = |data: Value| move |event: &mut Event| event.data["patch"] = data.clone();
+    for is_answered in [true, false] {
+        let mut world = good();
+        let op = world.asks(0, patch(2, 7));
+        world.comes_to_rest();
+        let seq = world.seq_of("state_changed", 2);
+        if !is_answered {
+            let answer = answer_to(&mut world, op).0;
+            world.script.remove(answer);
+        }
+        world.change_everywhere(seq, named(json!({"size": 7})));
+        assert_eq!(found(&world), [], "tab was 2 already");
+        world.change_everywhere(seq, named(json!({"tab": 2})));
+        for (_, state) in &mut world.states {
+            state.remove("size");
+        }
+        let found = found(&world);
+        assert!(found.contains(&Wrong::StrangeChange { seq }), "size was nothing: {found:?}");
+        let is_lost = found.iter().any(|wrong| matches!(wrong, Wrong::CommandLost { .. }));
+        assert_eq!(is_lost, is_answered, "{found:?}");
+    }
+}
+
+#[test]
+fn a_patch_of_which_everything_is_so_already_leads_to_nothing() {
+    let done = |patch: Shared| {
+        let mut world = good();
+        let head = world.journal.len() as u64;
+        let op = world.asks(0, What::Cancel { message: message(9) });
+        world.comes_to_rest();
+        *answer_to(&mut world, op).1 = Answer::Done { seq: Some(head) };
+        for step in &mut world.script {
+            if let Happened::Asked { op: asked, what } = &mut step.what
+                && *asked == op
+            {
+                *what = What::Patch(patch.clone());
+            }
+        }
+        found(&world)
+    };
+    assert_eq!(done(Shared::from([("tab".into(), json!(2)), ("gone".into(), json!(null))])), []);
+    let lost = done(Shared::from([("tab".into(), json!(1))]));
+    assert!(lost.iter().any(|wrong| matches!(wrong, Wrong::CommandLost { .. })), "{lost:?}");
 }
 
 #[test]

@@ -26,8 +26,8 @@ pub(super) use rows::{BlobWrite, refer, remove_unfinished};
 #[derive(Debug)]
 pub(super) struct NextKey(AtomicI64);
 
-/// A blob of which parts may be on disk and the row is not. Dropped before its end, it asks for their removal; if even
-/// that finds no room in the queue, the next start removes them.
+/// A blob of which parts may be on disk and the row is not. Dropped before its end, it asks for their removal, unless the
+/// row gets there first; if even that finds no room in the queue, the next start removes them.
 struct Unfinished {
     asker: Asker,
     key: Option<i64>,

@@ -1,6 +1,6 @@
 //! The threads that read: each has a connection of its own, so reading never waits for a commit.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
@@ -26,7 +26,7 @@ type Question = Box<dyn FnOnce(&Connection) + Send>;
 #[derive(Debug)]
 pub(super) struct Readers {
     questions: Sender<Question>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Readers {
@@ -34,7 +34,7 @@ impl Readers {
     pub(super) fn start(folder: &Folder) -> Result<Self, OpenError> {
         let (questions, asked) = queue::queue(QUEUE_KIB);
         let asked = Arc::new(Mutex::new(asked));
-        let mut readers = Self { questions, threads: Vec::with_capacity(READERS) };
+        let readers = Self { questions, threads: Mutex::default() };
         for number in 0..READERS {
             let connection = database::open_reader(folder)?;
             let asked = Arc::clone(&asked);
@@ -43,9 +43,22 @@ impl Readers {
                 .name(name.clone())
                 .spawn(move || answer(&connection, &asked))
                 .map_err(|cause| OpenError::Thread { name, cause })?;
-            readers.threads.push(thread);
+            readers.threads().push(thread);
         }
         Ok(readers)
+    }
+
+    /// Answers what was asked and ends the threads; what is asked from then on is refused. Waits for them.
+    pub(super) fn close(&self) {
+        self.questions.close();
+        for thread in self.threads().drain(..) {
+            // A thread that panicked has said so itself.
+            let _ = thread.join();
+        }
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs a query on one of the threads. A future that is dropped before its turn comes costs nothing.
@@ -74,11 +87,7 @@ impl Readers {
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        self.questions.close();
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has said so itself.
-            let _ = thread.join();
-        }
+        self.close();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The journal as its users see it: opened again, crowded, failing.
 
 use tandem_actors::clock::Timestamp;
-use tandem_actors::ids::{Term, UserId};
+use tandem_actors::ids::{SessionId, Term, UserId};
 use tandem_actors::journal::{Journal, JournalError};
 
 use super::testing::{Owner, history, line};
@@ -249,4 +249,19 @@ async fn a_commit_in_doubt_ends_all_writing_and_a_new_start_shows_what_is_there(
         let mut next = Owner::of(&journal, owner.session).await;
         next.write(&journal, &["three"]).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn closing_leaves_an_empty_log_whoever_holds_the_journal_still() {
+    let home = tempfile::tempdir().unwrap();
+    let journal = std::sync::Arc::new(SqliteJournal::open(home.path()).unwrap());
+    let held_elsewhere = journal.clone();
+    let session = SessionId::random();
+    journal.claim(session).await.unwrap();
+    journal.close();
+    let log = home.path().join("tandem.db-wal");
+    assert!(!log.exists() || log.metadata().unwrap().len() == 0, "the log was not cut");
+    assert!(matches!(held_elsewhere.claim(session).await, Err(JournalError::NotWritten { .. })));
+    assert!(held_elsewhere.sessions().await.is_err());
+    journal.close();
 }

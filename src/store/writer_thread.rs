@@ -1,5 +1,6 @@
 //! The handle on the writer: starts its thread, asks it, and sees it to its end.
 
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use tandem_actors::journal::{JournalError, Pending};
@@ -13,8 +14,8 @@ use super::writer::{self, Writer};
 #[derive(Debug)]
 pub(super) struct WriterThread {
     asker: Asker,
-    /// `None` only while it is dropped.
-    thread: Option<JoinHandle<()>>,
+    /// `None` once it has ended.
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Asks the writer; clones ask the same one. When the thread has ended, everything is refused.
@@ -31,12 +32,22 @@ impl WriterThread {
             .name(name.clone())
             .spawn(move || writer.run(asked))
             .map_err(|cause| OpenError::Thread { name, cause })?;
-        Ok(Self { asker: Asker { requests }, thread: Some(thread) })
+        Ok(Self { asker: Asker { requests }, thread: Mutex::new(Some(thread)) })
     }
 
     /// Queues a write, and answers when its group is on disk.
     pub(super) fn ask<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Pending<T> {
         self.asker.ask(request)
+    }
+
+    /// Writes what is queued and ends the thread; what is asked from then on is refused. Waits for it.
+    pub(super) fn close(&self) {
+        self.asker.requests.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A thread that panicked has said so itself, and in `Journal::trouble`.
+            let _ = thread.join();
+        }
     }
 
     /// For work of several writes, each behind the one before.
@@ -64,10 +75,6 @@ impl Asker {
 
 impl Drop for WriterThread {
     fn drop(&mut self) {
-        self.asker.requests.close();
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has said so itself, and in `Journal::trouble`.
-            let _ = thread.join();
-        }
+        self.close();
     }
 }

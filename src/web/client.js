@@ -76,7 +76,7 @@ export async function connect(options) {
  * - `shared`: a session's shared state looks different now, `{sessionId, shared}`;
  * - `session_list`, `session_summary`: the list that is watched, after a reconnect, and its changes;
  * - `accepted`, `rejected`, `postponed`: what became of a message or a patch, also of those of an earlier run;
- * - `notice`: somebody has something to say, `{from, message, at}`;
+ * - `notice`: somebody has something to say, `{noticeId, from, message, at}`; one that comes again is not told again;
  * - `error`: a {@link TandemError} that belongs to no command.
  */
 export class Client {

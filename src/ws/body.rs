@@ -19,7 +19,7 @@ use tandem_actors::room::Follow;
 
 use super::farewell::Farewell;
 use super::frame;
-use super::line::{Line, RECEIPT_PING};
+use super::line::Line;
 use super::protocol::ServerFrame;
 
 /// Answers are gathered into one write up to about this size.
@@ -67,7 +67,7 @@ impl<G> Body<G> {
     fn take_answers(&mut self, context: &Context<'_>) -> Vec<u8> {
         let mut frames = Vec::new();
         let mut has_taken = false;
-        let mut asks_for_receipt = false;
+        let mut receipts = Vec::new();
         while frames.len() < MAX_GATHERED_BYTES
             && !self.is_over
             && let Poll::Ready(outgoing) = self.line.outbox.poll_next(context.waker())
@@ -79,10 +79,7 @@ impl<G> Body<G> {
                 }
                 Some(Outgoing::Notice(notice, receipt)) => {
                     ServerFrame::Notice(&notice).write(None, &mut frames);
-                    if let Some(receipt) = receipt {
-                        self.line.expect_receipt(receipt);
-                        asks_for_receipt = true;
-                    }
+                    receipts.extend(receipt);
                 }
                 Some(Outgoing::Ready(ready)) => frames.extend_from_slice(&ready),
                 Some(Outgoing::Last(last)) => {
@@ -98,9 +95,9 @@ impl<G> Body<G> {
                 None => self.is_over = true,
             }
         }
-        if asks_for_receipt {
+        if !receipts.is_empty() {
             // Whoever answers a ping has read what stood before it.
-            frame::ping(RECEIPT_PING, &mut frames);
+            frame::ping(self.line.expect_receipts(receipts).as_bytes(), &mut frames);
         }
         if has_taken {
             self.line.release_brake();

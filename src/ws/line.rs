@@ -26,9 +26,9 @@ const MAX_UNANSWERED_BYTES: usize = 256 * 1024;
 /// Pings and pongs that wait for the wire. More of them only wait when the peer sends pings and does not read.
 const MAX_CONTROL_CHUNKS: usize = 8;
 
-/// What a ping carries that stands behind notices. Frames stay in order, so its pong says that they have arrived; what the
-/// kernel or a proxy still holds when a connection ends has not.
-pub(super) const RECEIPT_PING: &[u8] = b"notices";
+/// What a ping begins with that stands behind notices; its number follows. Frames stay in order, so its pong says that the
+/// notices before it have arrived; what the kernel or a proxy still holds when a connection ends has not.
+const RECEIPT_PING: &str = "notices ";
 
 /// What a connection's own end of input was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +53,10 @@ pub(super) struct Line {
     asked_at: Cell<Option<Instant>>,
     /// When the body gave something to the connection and was not asked again since.
     handed_out: Cell<Option<Instant>>,
-    /// For notices that were written; each is due with the next pong.
-    receipts: RefCell<Vec<Receipt>>,
+    /// For notices that were written, each with the number of the ping behind it.
+    receipts: RefCell<VecDeque<(u64, Receipt)>>,
+    /// How many pings stand behind notices.
+    receipt_pings: Cell<u64>,
     control: RefCell<VecDeque<Bytes>>,
     wants_control: Cell<Option<Waker>>,
     wants_room: Cell<Option<Waker>>,
@@ -76,6 +78,7 @@ impl Line {
             asked_at: Cell::default(),
             handed_out: Cell::default(),
             receipts: RefCell::default(),
+            receipt_pings: Cell::default(),
             control: RefCell::default(),
             wants_control: Cell::default(),
             wants_room: Cell::default(),
@@ -185,14 +188,23 @@ impl Line {
 
     // What goes out.
 
-    /// A notice is written, and somebody wants to know when the peer has it.
-    pub(super) fn expect_receipt(&self, receipt: Receipt) {
-        self.receipts.borrow_mut().push(receipt);
+    /// Notices are written, and somebody wants to know when the peer has them: returns what the ping behind them carries.
+    pub(super) fn expect_receipts(&self, receipts: Vec<Receipt>) -> String {
+        let number = self.receipt_pings.get() + 1;
+        self.receipt_pings.set(number);
+        self.receipts.borrow_mut().extend(receipts.into_iter().map(|receipt| (number, receipt)));
+        format!("{RECEIPT_PING}{number}")
     }
 
-    /// The peer has answered the ping behind the notices that were written.
-    pub(super) fn notices_arrived(&self) {
-        for receipt in self.receipts.take() {
+    /// The peer has answered a ping: the notices before it have arrived, and no later ones.
+    pub(super) fn answered_ping(&self, payload: &[u8]) {
+        let text = std::str::from_utf8(payload).unwrap_or_default();
+        let Some(number) = text.strip_prefix(RECEIPT_PING).and_then(|number| number.parse::<u64>().ok())
+        else {
+            return;
+        };
+        let mut receipts = self.receipts.borrow_mut();
+        while let Some((_, receipt)) = receipts.pop_front_if(|(behind, _)| *behind <= number) {
             // Whoever wanted to know may have gone.
             let _ = receipt.send(());
         }

@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use super::body::Body;
 use super::farewell::Farewell;
 use super::guard::{Guard, Incoming, Violation};
-use super::line::{Fault, Line, MAX_MESSAGE_BYTES, RECEIPT_PING};
+use super::line::{Fault, Line, MAX_MESSAGE_BYTES};
 use super::protocol::{Frame, Hello, ServerFrame, VERSION, Welcome};
 use super::pump::{Pump, say_last};
 use crate::auth::SUB_PROTOCOL;
@@ -264,8 +264,8 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Socket {
             Ok(ws::Message::Continuation(item)) => self.take_fragment(item, context),
             Ok(ws::Message::Binary(_)) => self.leave(Farewell::NotText, context),
             Ok(ws::Message::Ping(payload)) => context.pong(&payload),
-            Ok(ws::Message::Pong(payload)) if payload == RECEIPT_PING => self.line.notices_arrived(),
-            Ok(ws::Message::Pong(_) | ws::Message::Nop) => {}
+            Ok(ws::Message::Pong(payload)) => self.line.answered_ping(&payload),
+            Ok(ws::Message::Nop) => {}
             Ok(ws::Message::Close(reason)) => {
                 let code = reason.map_or(1000, |reason| reason.code.into());
                 self.leave(Farewell::Echo(code), context);

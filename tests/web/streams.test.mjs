@@ -192,8 +192,32 @@ test("what the person does is said, and said again after a reconnect", async () 
   assert.deepEqual(stage.takes("activity"), { ...expected, cursor: { at: 3 } });
   await stage.breaks();
   await stage.welcomes();
-  stage.client.activity(SESSION, "viewing");
+  stage.client.activity(SESSION, "away");
   assert.deepEqual(stage.socket.frames.map(({ type }) => type), ["subscribe"]);
   await stage.follows(1);
-  assert.deepEqual(stage.takes("activity"), { ...expected, activity: "viewing" }, "not before the session is followed again");
+  assert.deepEqual(stage.takes("activity"), { ...expected, activity: "away" }, "not before the session is followed again");
+});
+
+test("what is not true any more is not said again", async () => {
+  for (const activity of ["typing", "viewing"]) {
+    const stage = await followed();
+    stage.client.activity(SESSION, activity);
+    stage.takes("activity");
+    await stage.breaks();
+    await stage.clock.pass(11_000);
+    await stage.welcomes();
+    await stage.follows(1);
+    assert.ok(!stage.socket.frames.some(({ type }) => type === "activity"), `${activity} of long ago`);
+  }
+});
+
+test("a notice that comes again is told once", async () => {
+  const stage = await followed();
+  const told = [];
+  stage.client.on("notice", ({ message }) => told.push(message));
+  const notice = (noticeId, message) => stage.socket.says({ type: "notice", noticeId, from: {}, message, at: "2026-01-01T12:00:00.000Z" });
+  notice("n1", "once");
+  notice("n2", "twice");
+  notice("n1", "once");
+  assert.deepEqual(told, ["once", "twice"]);
 });

@@ -16,6 +16,10 @@ use crate::refusal::{Code, Refusal};
 /// of 3. It bounds what is held in memory when the agent is given them, too.
 const MAX_MESSAGE_BYTES: u64 = 24 << 20;
 
+/// How many attachments one message may have: each costs at least one sync of the disk, and the agent's input a look
+/// into the database. Nobody picks more than 64 by hand.
+const MAX_MESSAGE_BLOBS: usize = 64;
+
 /// Where attachments go, and whom they are from.
 pub struct Shelf<'a> {
     /// Keeps them.
@@ -79,6 +83,7 @@ pub async fn keep_attachments(shelf: &Shelf<'_>, content: Content) -> Result<Con
 }
 
 fn take_apart(blocks: Vec<Value>, by: &DeviceId, at: Timestamp) -> Result<Vec<Piece>, Refusal> {
+    check_count(&blocks)?;
     let mut pieces = Vec::with_capacity(blocks.len());
     for (index, mut block) in blocks.into_iter().enumerate() {
         let found = match source::take(&mut block).map_err(|reason| bad_block(index, reason))? {
@@ -112,6 +117,18 @@ async fn look_up(
         return Err(unknown());
     }
     Ok((row.kind, row.bytes))
+}
+
+fn check_count(blocks: &[Value]) -> Result<(), Refusal> {
+    let count = blocks.iter().filter(|block| source::is_attachment(block)).count();
+    if count <= MAX_MESSAGE_BLOBS {
+        return Ok(());
+    }
+    let message = format!(
+        "This message has {count} attachments, and may have {MAX_MESSAGE_BLOBS}; send some of them with another one."
+    );
+    let details = json!({ "field": "content", "max": MAX_MESSAGE_BLOBS });
+    Err(Refusal::new(Code::TooLarge, message).with_details(details))
 }
 
 fn check_total(total: &mut u64, bytes: u64) -> Result<(), Refusal> {

@@ -77,6 +77,21 @@ async fn attachments_have_a_largest_size_alone_and_together() {
 }
 
 #[tokio::test]
+async fn a_message_has_at_most_64_attachments() {
+    let blocks = |count: usize| {
+        let text = |number: usize| json!({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": number.to_string()}});
+        let words = json!({"type": "text", "text": "look"});
+        Value::from_iter(std::iter::once(words).chain((0..count).map(text)))
+    };
+    let journal = MemoryJournal::new();
+    let refusal = kept_on(&journal, blocks(65)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::TooLarge);
+    assert!(refusal.message.contains("65 attachments, and may have 64"), "{refusal}");
+    assert!(journal.find(BlobHash::of(b"0")).await.unwrap().is_none(), "none of them is kept");
+    assert!(kept_on(&journal, blocks(64)).await.is_ok());
+}
+
+#[tokio::test]
 async fn only_what_was_uploaded_can_be_referred_to() {
     let journal = MemoryJournal::new();
     let reference = |kind: &str| json!([{"type": kind, "source": {"type": "blob", "sha256": BlobHash::of(PNG), "bytes": 1}}]);

@@ -221,7 +221,8 @@ impl Device {
     }
 
     fn entered(&mut self, reference: Option<String>, entered: Entered, answered: oneshot::Sender<()>) {
-        let Entered { handle, stay, view, start } = entered;
+        let Entered { handle, stay, view, start, people } = entered;
+        let room = handle.room.clone();
         let follow = self.hub.follow(&handle, start.after);
         let reply = Reply::Subscribed {
             session: handle.session,
@@ -237,6 +238,10 @@ impl Device {
         }
         self.finish(reference, reply, answered);
         self.outbox.push(Outgoing::Follow(follow));
+        // Who came or went while the state was on its way is neither in it nor among the signals from here on.
+        if *room.changes().borrow() != people {
+            room.tell_who_is_there();
+        }
     }
 }
 
@@ -258,6 +263,8 @@ struct Entered {
     stay: Option<Stay>,
     view: Arc<View>,
     start: Start,
+    /// Which change of who is online was the last before the state was taken.
+    people: u64,
 }
 
 impl Entry {
@@ -269,6 +276,7 @@ impl Entry {
             None => hub.find(wanted.session).await?,
         };
         let stay = (!stays_already).then(|| handle.room.enter(connection, &card, parting));
+        let people = *handle.room.changes().borrow();
         let attach = Command::Attach { connection, device: card };
         let attached = async {
             let view = match ask(&handle, by, attach).await?.await {
@@ -280,7 +288,7 @@ impl Entry {
             Ok((start(&wanted, &hub.journal.epoch(), view.head, hash.as_deref()), view))
         };
         match attached.await {
-            Ok((start, view)) => Ok(Entered { handle, stay, view, start }),
+            Ok((start, view)) => Ok(Entered { handle, stay, view, start, people }),
             Err(refusal) => {
                 // Whoever was not let in is not waited for.
                 if let Some(stay) = stay {
@@ -315,7 +323,7 @@ impl Actor for Device {
     fn started(&mut self, context: &mut Context<Self>) {
         // The socket never has more than this without an answer, so that requests stay in order (docs/architecture.md).
         context.set_mailbox_capacity(MAX_UNANSWERED * 2);
-        self.hub.notices.hand_over(&self.card.device_id);
+        self.hub.notices.welcome(&self.card.device_id, &self.outbox);
     }
 }
 

@@ -19,6 +19,9 @@ pub const MAX_UNWRITTEN_NOTICES: usize = 64;
 /// Told when the device has a notice; dropped when it is not going to.
 pub type Receipt = oneshot::Sender<()>;
 
+/// The other end of a [`Receipt`].
+pub type Arrival = oneshot::Receiver<()>;
+
 /// The queue between a Device actor and the wire of its connection; clones are the same queue.
 ///
 /// Bounded by construction: at most [`super::MAX_UNANSWERED`] answers wait, because the socket reads no further request
@@ -78,6 +81,13 @@ impl Outbox {
             inner.push(Outgoing::Notice(notice, receipt));
         }
         is_taken
+    }
+
+    /// The same, for who wants to know when the device has it.
+    #[must_use]
+    pub fn offer_for_receipt(&self, notice: Arc<Notice>) -> Option<Arrival> {
+        let (receipt, arrival) = oneshot::channel();
+        self.offer(notice, Some(receipt)).then_some(arrival)
     }
 
     /// Takes the first; the waker is called when there is one. `None` after it was closed and emptied.

@@ -56,7 +56,7 @@ impl MemoryJournal {
         self.shelf().next_failure = Some(failure);
     }
 
-    /// Refuses every append with `NotWritten` until it is told `None`.
+    /// Refuses every append, and what is saved of people, with `NotWritten` until it is told `None`.
     pub fn refuse_appends(&self, reason: Option<&str>) {
         self.shelf().trouble = reason.map(str::to_owned);
     }
@@ -102,9 +102,7 @@ impl MemoryJournal {
     fn append_now(&self, append: Append) -> Result<(), JournalError> {
         let Append { session, term, records, transcript, blobs, summary } = append;
         let mut shelf = self.shelf();
-        if let Some(reason) = shelf.trouble.clone() {
-            return Err(JournalError::NotWritten { reason });
-        }
+        shelf.check()?;
         let failure = shelf.next_failure.take();
         if let Some(failure @ (JournalError::NotWritten { .. } | JournalError::Fenced { .. })) = failure {
             return Err(failure);
@@ -122,6 +120,12 @@ impl MemoryJournal {
             shelf.refer(hash, session);
         }
         failure.map_or(Ok(()), Err)
+    }
+}
+
+impl Shelf {
+    fn check(&self) -> Result<(), JournalError> {
+        self.trouble.clone().map_or(Ok(()), |reason| Err(JournalError::NotWritten { reason }))
     }
 }
 
@@ -193,10 +197,9 @@ impl Journal for MemoryJournal {
 
     fn save_devices(&self, devices: Vec<DeviceRow>) -> Pending<()> {
         let mut shelf = self.shelf();
-        for device in devices {
-            shelf.devices.insert(device.device_id.clone(), device);
-        }
-        ready(Ok(()))
+        ready(shelf.check().map(|()| {
+            shelf.devices.extend(devices.into_iter().map(|device| (device.device_id.clone(), device)));
+        }))
     }
 
     fn devices(&self) -> Pending<Vec<DeviceRow>> {
@@ -215,10 +218,10 @@ impl Journal for MemoryJournal {
 
     fn save_cursors(&self, cursors: Vec<CursorRow>) -> Pending<()> {
         let mut shelf = self.shelf();
-        for cursor in cursors {
-            shelf.cursors.insert((cursor.session, cursor.device.clone()), cursor);
-        }
-        ready(Ok(()))
+        ready(shelf.check().map(|()| {
+            let keyed = cursors.into_iter().map(|cursor| ((cursor.session, cursor.device.clone()), cursor));
+            shelf.cursors.extend(keyed);
+        }))
     }
 
     fn cursors(&self) -> Pending<Vec<CursorRow>> {
@@ -231,9 +234,7 @@ impl Journal for MemoryJournal {
             // The sender lives in `journal`, so the wait ends only by being told.
             let _ = is_held.wait_for(|is_held| !is_held).await;
             let mut shelf = journal.shelf();
-            if let Some(reason) = shelf.trouble.clone() {
-                return Err(JournalError::NotWritten { reason });
-            }
+            shelf.check()?;
             shelf.notices.insert(notice.number, notice);
             Ok(())
         })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use super::changes::Changes;
+use super::changes::{Changes, Place};
 use crate::ids::{DeviceId, SessionId};
 use crate::session::Summary;
 
@@ -59,11 +59,21 @@ impl Board {
         (all, inner.changes.last())
     }
 
-    /// What changed behind `after`, oldest first; the waker is called when there is more.
-    pub fn poll_changes(&self, after: &mut u64, waker: &Waker) -> Poll<Vec<Arc<Summary>>> {
+    /// The place of a watcher that goes on behind a number; until [`Board::leave`].
+    pub(super) fn follow(&self, after: u64) -> Place {
+        self.inner().changes.follow(after)
+    }
+
+    /// What changed behind a place, oldest first; the waker is called when there is more.
+    pub(super) fn poll_changes(&self, place: &mut Place, waker: &Waker) -> Poll<Vec<Arc<Summary>>> {
         let mut inner = self.inner();
-        let changed = inner.changes.poll(after, waker);
+        let changed = inner.changes.poll(place, waker);
         changed.map(|changed| changed.iter().filter_map(|one| inner.sessions.get(one).cloned()).collect())
+    }
+
+    /// A watcher goes.
+    pub(super) fn leave(&self, place: &Place) {
+        self.inner().changes.leave(place);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use super::Board;
-use super::changes::Changes;
+use super::changes::{Changes, Place};
 use crate::ids::{DeviceId, Seq, SessionId};
 use crate::journal::CursorRow;
 use crate::session::Summary;
@@ -104,19 +104,28 @@ impl Cursors {
         }
     }
 
-    /// The number behind which one goes on who knows what is unread for a device.
-    pub(super) fn last_change(&self, device: &DeviceId) -> u64 {
-        self.devices().get(device).map_or(0, |reader| reader.changes.last())
+    /// The place of one who knows what is unread for a device; until [`Cursors::leave`].
+    pub(super) fn follow(&self, device: &DeviceId) -> Place {
+        let mut devices = self.devices();
+        let changes = &mut devices.entry(device.clone()).or_default().changes;
+        changes.follow(changes.last())
     }
 
     /// In which sessions something else is unread for a device than before.
     pub(super) fn poll_changes(
         &self,
         device: &DeviceId,
-        after: &mut u64,
+        place: &mut Place,
         waker: &Waker,
     ) -> Poll<Vec<SessionId>> {
-        self.devices().entry(device.clone()).or_default().changes.poll(after, waker)
+        self.devices().entry(device.clone()).or_default().changes.poll(place, waker)
+    }
+
+    /// Somebody follows no longer what is unread for a device.
+    pub(super) fn leave(&self, device: &DeviceId, place: &Place) {
+        if let Some(reader) = self.devices().get_mut(device) {
+            reader.changes.leave(place);
+        }
     }
 
     fn cursor(&self, session: SessionId, device: &DeviceId) -> Cursor {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::clock::{Clock, Timestamp};
-use crate::device::{Outbox, Receipt};
+use crate::device::{Arrival, Outbox};
 use crate::ids::{ConnectionId, DeviceId, SessionId};
 use crate::journal::DeviceRow;
 use crate::notice::Notice;
@@ -117,12 +117,12 @@ impl Directory {
         outboxes.filter(|outbox| outbox.offer(notice.clone(), None)).count() > 0
     }
 
-    /// Gives a notice to the newest connection of a device alone, and is told over it when the device has it.
+    /// The same, for who wants to know when the device has it: one for each connection that takes it.
     #[must_use]
-    pub fn offer_once(&self, device: &DeviceId, notice: &Arc<Notice>, arrived: Receipt) -> bool {
+    pub fn offer_for_receipt(&self, device: &DeviceId, notice: &Arc<Notice>) -> Vec<Arrival> {
         let devices = self.devices();
-        let newest = devices.get(device).and_then(|known| known.connections.values().next_back());
-        newest.is_some_and(|outbox| outbox.offer(notice.clone(), Some(arrived)))
+        let outboxes = devices.get(device).into_iter().flat_map(|known| known.connections.values());
+        outboxes.filter_map(|outbox| outbox.offer_for_receipt(notice.clone())).collect()
     }
 
     /// How many connections are open.
@@ -148,6 +148,16 @@ impl Directory {
                 known.row.clone()
             })
             .collect()
+    }
+
+    /// These could not be written: they are taken again with the next.
+    pub fn put_back(&self, rows: &[DeviceRow]) {
+        let mut devices = self.devices();
+        for row in rows {
+            if let Some(known) = devices.get_mut(&row.device_id) {
+                known.is_saved = false;
+            }
+        }
     }
 
     fn devices(&self) -> MutexGuard<'_, BTreeMap<DeviceId, Known>> {

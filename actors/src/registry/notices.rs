@@ -1,20 +1,20 @@
-//! Notices: to connected devices at once, to one that is away when it is back.
+//! Notices: to all who are connected, at once and to be forgotten; to one device by way of the disk, until it has them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::future::BoxFuture;
-use tokio::sync::oneshot;
+use futures_util::future::{BoxFuture, select_ok};
 
-use super::waiting::Waiting;
+use super::waiting::{Round, Waiting};
 use super::{Board, Directory};
 use crate::clock::Clock;
+use crate::device::{Arrival, Outbox};
 use crate::event::By;
 use crate::ids::{DeviceId, UserId};
 use crate::journal::{Journal, JournalError, NoticeRow};
 use crate::notice::{Addressee, Delivery, Notice, Notify};
 use crate::refusal::{Code, Refusal};
 
-/// Hands notices over. What waits is in the journal before its sender hears so, and until its device has it.
+/// Hands notices over. What is for one device is in the journal before anybody hears of it, and until the device has it.
 ///
 /// *Crash:* a notice that was handed over and not forgotten yet is handed over once more, under the same id.
 pub struct Notices {
@@ -42,8 +42,8 @@ impl Notices {
         Ok(notices)
     }
 
-    /// Sends a notice. What can be delivered is on its way when this returns, and what must wait has its place; the outcome
-    /// follows when it is durable, whether that is waited for or not.
+    /// Sends a notice. When this returns, it is on its way to those who are connected, or has its place among those for the
+    /// device that is named; the outcome follows when it is durable, whether that is waited for or not.
     ///
     /// The sender's own device is left out, unless it is the one that is named.
     pub fn notify(
@@ -61,47 +61,57 @@ impl Notices {
             |device: &&DeviceId| !notify.exclude.contains(device) && (is_named || **device != by.device_id);
         let mut delivered = 0;
         for device in to.iter().filter(is_wanted) {
-            if self.directory.offer(device, &notice) {
-                delivered += 1;
-            } else if is_named {
+            if is_named {
                 return self.keep(device, &notice);
             }
+            delivered += usize::from(self.directory.offer(device, &notice));
         }
         Box::pin(std::future::ready(Ok(Delivery { delivered, waiting: 0 })))
     }
 
-    /// Hands a device that is connected what waits for it. Returns at once; it is forgotten when the device has it.
-    pub fn hand_over(self: &Arc<Self>, device: &DeviceId) {
+    /// Hands a new connection what waits for its device, with what others were offered and have not confirmed: they may be
+    /// dead without anybody knowing. Returns at once; a notice is forgotten when the device has it.
+    pub fn welcome(self: &Arc<Self>, device: &DeviceId, outbox: &Outbox) {
         self.prune();
-        let mut arrivals = Vec::new();
-        let numbers = self.waiting().offer(device, |notice| {
-            let (arrived, arrival) = oneshot::channel();
-            let is_taken = self.directory.offer_once(device, notice, arrived);
-            if is_taken {
-                arrivals.push(arrival);
-            }
-            is_taken
+        let offer = |notice: &Arc<Notice>| outbox.offer_for_receipt(notice.clone()).map(|one| vec![one]);
+        let round = self.waiting().offer_again(device, offer);
+        self.see_through(device, round);
+    }
+
+    /// The same for all connections of a device that is connected, one batch behind the other.
+    fn hand_over(self: &Arc<Self>, device: &DeviceId) {
+        self.prune();
+        let round = self.waiting().offer(device, |notice| {
+            let arrivals = self.directory.offer_for_receipt(device, notice);
+            (!arrivals.is_empty()).then_some(arrivals)
         });
-        if numbers.is_empty() {
+        self.see_through(device, round);
+    }
+
+    /// Waits until the device has what was offered to its connections, or they have ended.
+    fn see_through(self: &Arc<Self>, device: &DeviceId, round: Round<Vec<Arrival>>) {
+        if round.taken.is_empty() {
             return;
         }
         let (notices, device) = (self.clone(), device.clone());
         drop(tokio::spawn(async move {
             let mut up_to = None;
-            for (number, arrival) in numbers.into_iter().zip(arrivals) {
-                // The end of a connection takes the rest back.
-                if arrival.await.is_err() {
+            for (number, arrivals) in round.taken {
+                // One connection that has it is enough; the end of all takes the rest back.
+                if select_ok(arrivals).await.is_err() {
                     break;
                 }
                 up_to = Some(number);
             }
             if let Some(up_to) = up_to {
                 notices.waiting().arrived(&device, up_to);
-                notices.forget(device.clone(), up_to).await;
             }
-            notices.waiting().take_back(&device);
+            notices.waiting().take_back(&device, round.number);
             // There may be more, or another connection.
             notices.hand_over(&device);
+            if let Some(up_to) = up_to {
+                notices.forget(device, up_to).await;
+            }
         }));
     }
 
@@ -133,7 +143,7 @@ impl Notices {
         self.directory.is_known(device) || is_linked()
     }
 
-    /// Keeps a notice for a device that is not connected, or does not read.
+    /// Keeps a notice for a device, and hands it over from there.
     fn keep(
         self: &Arc<Self>,
         device: &DeviceId,
@@ -153,10 +163,9 @@ impl Notices {
             return Err(Refusal::from(&error));
         }
         self.waiting().written(&device, number);
-        self.prune();
-        // It may have come back meanwhile.
         self.hand_over(&device);
-        Ok(Delivery { delivered: 0, waiting: 1 })
+        let is_under_way = self.waiting().is_under_way(&device, number);
+        Ok(Delivery { delivered: usize::from(is_under_way), waiting: usize::from(!is_under_way) })
     }
 
     /// Lets go of what is too old or too much.

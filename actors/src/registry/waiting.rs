@@ -1,9 +1,9 @@
 //! The notices that wait for devices: in order, bounded, each with how far it is on its way. Pure.
 //!
 //! ```text
-//!  Writing ──on disk──▶ Waits ──offered to a connection──▶ Offered ──the device has it──▶ forgotten
-//!                         ▲                                   │
-//!                         └────── the connection ended ───────┘
+//!  Writing ──on disk──▶ Waits ──offered to connections──▶ Offered ──the device has it──▶ forgotten
+//!                         ▲                                 │  ▲ │
+//!                         └─────── the connections ended ───┘  └─┘ to a new connection, whatever became of the others
 //! ```
 
 use std::collections::BTreeMap;
@@ -26,6 +26,7 @@ const MAX_AGE: TimeDelta = TimeDelta::days(7);
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     last_number: u64,
+    last_round: u64,
     devices: BTreeMap<DeviceId, BTreeMap<u64, Kept>>,
 }
 
@@ -39,7 +40,16 @@ struct Kept {
 enum Stage {
     Writing,
     Waits,
-    Offered,
+    /// In which round: only its own end takes it back.
+    Offered(u64),
+}
+
+/// What was offered together.
+pub(super) struct Round<T> {
+    /// For [`Waiting::take_back`].
+    pub(super) number: u64,
+    /// The numbers of the notices, in order, and what came of offering each.
+    pub(super) taken: Vec<(u64, T)>,
 }
 
 impl Waiting {
@@ -83,27 +93,48 @@ impl Waiting {
         self.of(to).remove(&number);
     }
 
-    /// Offers what waits for a device, in order, for as long as `offer` takes it, and returns the numbers of what it took.
+    /// Offers what waits for a device, in order, for as long as `offer` takes it.
     ///
     /// Nothing, while what was offered before is on its way: what comes behind it comes when that has arrived.
-    pub(super) fn offer(
+    pub(super) fn offer<T>(
         &mut self,
         device: &DeviceId,
-        mut offer: impl FnMut(&Arc<Notice>) -> bool,
-    ) -> Vec<u64> {
-        let all = self.of(device);
-        if all.values().any(|kept| kept.stage == Stage::Offered) {
-            return Vec::new();
+        offer: impl FnMut(&Arc<Notice>) -> Option<T>,
+    ) -> Round<T> {
+        if self.has_offered(device) {
+            return Round { number: self.last_round, taken: Vec::new() };
         }
-        let mut taken = Vec::new();
-        for (number, kept) in all.iter_mut() {
-            if kept.stage != Stage::Waits || !offer(&kept.notice) {
+        self.offer_again(device, offer)
+    }
+
+    /// The same, with what is on its way already.
+    pub(super) fn offer_again<T>(
+        &mut self,
+        device: &DeviceId,
+        mut offer: impl FnMut(&Arc<Notice>) -> Option<T>,
+    ) -> Round<T> {
+        self.last_round += 1;
+        let mut round = Round { number: self.last_round, taken: Vec::new() };
+        for (number, kept) in self.of(device) {
+            if kept.stage == Stage::Writing {
                 break;
             }
-            kept.stage = Stage::Offered;
-            taken.push(*number);
+            let Some(taken) = offer(&kept.notice) else { break };
+            kept.stage = Stage::Offered(round.number);
+            round.taken.push((*number, taken));
         }
-        taken
+        round
+    }
+
+    /// Whether a notice is with its device, or on its way over an open connection, be it behind others.
+    pub(super) fn is_under_way(&self, device: &DeviceId, number: u64) -> bool {
+        let is_there = self.devices.get(device).is_some_and(|all| all.contains_key(&number));
+        !is_there || self.has_offered(device)
+    }
+
+    fn has_offered(&self, device: &DeviceId) -> bool {
+        let all = self.devices.get(device).into_iter().flatten();
+        all.into_iter().any(|(_, kept)| matches!(kept.stage, Stage::Offered(_)))
     }
 
     /// The device has everything up to a number.
@@ -111,9 +142,9 @@ impl Waiting {
         self.of(device).retain(|number, kept| *number > up_to || kept.stage == Stage::Writing);
     }
 
-    /// What was offered and has not arrived waits again.
-    pub(super) fn take_back(&mut self, device: &DeviceId) {
-        for kept in self.of(device).values_mut().filter(|kept| kept.stage == Stage::Offered) {
+    /// What was offered in a round and has not arrived waits again.
+    pub(super) fn take_back(&mut self, device: &DeviceId, round: u64) {
+        for kept in self.of(device).values_mut().filter(|kept| kept.stage == Stage::Offered(round)) {
             kept.stage = Stage::Waits;
         }
     }
@@ -170,15 +201,15 @@ mod tests {
 
     /// What a connection with room for so many takes.
     fn offered(waiting: &mut Waiting, room: usize) -> (Vec<u64>, Vec<String>) {
-        let mut texts = Vec::new();
-        let numbers = waiting.offer(&phone(), |notice| {
-            let has_room = texts.len() < room;
-            if has_room {
-                texts.push(notice.message.to_string());
-            }
-            has_room
-        });
-        (numbers, texts)
+        let mut room = 0..room;
+        let round = waiting.offer(&phone(), |notice| room.next().map(|_| notice.message.to_string()));
+        round.taken.into_iter().unzip()
+    }
+
+    /// What a new connection takes, and the round.
+    fn offered_again(waiting: &mut Waiting) -> (u64, Vec<String>) {
+        let round = waiting.offer_again(&phone(), |notice| Some(notice.message.to_string()));
+        (round.number, round.taken.into_iter().map(|(_, text)| text).collect())
     }
 
     #[test]
@@ -202,8 +233,25 @@ mod tests {
         }
         assert_eq!(offered(&mut waiting, 2).1, ["one", "two"]);
         waiting.arrived(&phone(), 1);
-        waiting.take_back(&phone());
+        waiting.take_back(&phone(), 1);
         assert_eq!(offered(&mut waiting, 9).1, ["two", "three"]);
+    }
+
+    #[test]
+    fn the_end_of_a_connection_takes_nothing_back_from_a_newer_one() {
+        let mut waiting = Waiting::default();
+        keep(&mut waiting, "one");
+        assert_eq!(offered_again(&mut waiting), (1, vec!["one".to_owned()]));
+        keep(&mut waiting, "two");
+        assert!(waiting.is_under_way(&phone(), 2), "behind the first");
+        assert_eq!(offered_again(&mut waiting), (2, vec!["one".to_owned(), "two".to_owned()]));
+        waiting.take_back(&phone(), 1);
+        assert!(offered(&mut waiting, 9).1.is_empty(), "they are on their way");
+        waiting.take_back(&phone(), 2);
+        assert!(!waiting.is_under_way(&phone(), 2));
+        assert_eq!(offered(&mut waiting, 9).1, ["one", "two"]);
+        waiting.arrived(&phone(), 2);
+        assert!(waiting.is_under_way(&phone(), 2), "it is there");
     }
 
     #[test]

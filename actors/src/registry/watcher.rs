@@ -6,6 +6,7 @@ use std::task::{Poll, Waker};
 
 use serde::Serialize;
 
+use super::changes::Place;
 use super::{Board, Cursors};
 use crate::ids::DeviceId;
 use crate::session::Summary;
@@ -22,25 +23,26 @@ pub struct Listed {
     pub unread: Option<u64>,
 }
 
-/// Follows the list for one connection of a device, at its own pace.
+/// Follows the list for one connection of a device, at its own pace, until it is dropped.
 #[derive(Debug)]
 pub struct Watcher {
     board: Arc<Board>,
     cursors: Arc<Cursors>,
     device: DeviceId,
-    /// Behind which change of the list to go on.
-    after: u64,
-    /// Behind which change of what is unread.
-    after_unread: u64,
+    /// Among the changes of the list.
+    place: Place,
+    /// Among the changes of what is unread.
+    unread: Place,
 }
 
 impl Watcher {
     /// Starts to follow; with the list as it is.
     #[must_use]
     pub fn start(board: Arc<Board>, cursors: Arc<Cursors>, device: DeviceId) -> (Self, Vec<Listed>) {
-        let after_unread = cursors.last_change(&device);
+        let unread = cursors.follow(&device);
         let (sessions, after) = board.all();
-        let watcher = Self { board, cursors, device, after, after_unread };
+        let place = board.follow(after);
+        let watcher = Self { board, cursors, device, place, unread };
         let list = sessions.into_iter().map(|summary| watcher.cursors.listed(summary, &watcher.device));
         let list = list.collect();
         (watcher, list)
@@ -48,8 +50,8 @@ impl Watcher {
 
     /// What changed since the last time, each session once; the waker is called when there is more.
     pub fn poll_changes(&mut self, waker: &Waker) -> Poll<Vec<Listed>> {
-        let changed = self.board.poll_changes(&mut self.after, waker);
-        let read = self.cursors.poll_changes(&self.device, &mut self.after_unread, waker);
+        let changed = self.board.poll_changes(&mut self.place, waker);
+        let read = self.cursors.poll_changes(&self.device, &mut self.unread, waker);
         if changed.is_pending() && read.is_pending() {
             return Poll::Pending;
         }
@@ -64,6 +66,13 @@ impl Watcher {
     }
 }
 
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.board.leave(&self.place);
+        self.cursors.leave(&self.device, &self.unread);
+    }
+}
+
 impl Cursors {
     /// A session in the list of a device.
     #[must_use]
@@ -74,6 +83,8 @@ impl Cursors {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Wake;
+
     use super::*;
     use crate::registry::testing::summary;
 
@@ -98,6 +109,25 @@ mod tests {
         board.post(listed);
         let Poll::Ready(changed) = of_laptop.poll_changes(Waker::noop()) else { panic!("no change") };
         assert_eq!(changed.len(), 1, "a session that changed twice is sent once");
+    }
+
+    #[test]
+    fn a_watcher_leaves_nothing_behind() {
+        struct Nobody;
+        impl Wake for Nobody {
+            fn wake(self: Arc<Self>) {}
+        }
+        let (board, cursors) = (Arc::new(Board::default()), Arc::new(Cursors::default()));
+        let phone: DeviceId = "phone".parse().unwrap();
+        let (mut watcher, _) = Watcher::start(board.clone(), cursors.clone(), phone);
+        let tasks = [(); 2].map(|()| Arc::new(Nobody));
+        for task in &tasks {
+            // Its connection may be driven by another task than before.
+            assert!(watcher.poll_changes(&task.clone().into()).is_pending());
+        }
+        drop(watcher);
+        assert_eq!(tasks.each_ref().map(Arc::strong_count), [1, 1]);
+        drop((board, cursors));
     }
 
     #[test]

@@ -421,6 +421,9 @@ impl Session {
             self.retry_timer = Some(context.run_later(RETRY_AFTER, |session, context| {
                 session.retry_timer = None;
                 session.pump(context);
+                // What the session wanted of itself was refused with the rest.
+                session.look_who_leads(context);
+                session.watch_approvals(context);
             }));
         }
         self.leave_if_done(context);

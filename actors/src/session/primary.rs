@@ -60,12 +60,18 @@ pub(super) fn decide_handoff(state: &State, by: &By, to: &DeviceId, now: Timesta
     Decision::Do { events, effects: Vec::new(), answer: Told::Done }
 }
 
-/// Until when a device that was handed the lead may still come; none when there is nobody to wait for.
+/// Until when a device that was handed the lead may still come; none when there is nobody to wait for, or when it was
+/// there since and has gone again.
 #[must_use]
 pub(super) fn awaited_until(state: &State, roster: &[Present], now: Timestamp) -> Option<Timestamp> {
-    let primary = state.primary.as_ref().filter(|primary| primary.is_handed && !is_there(roster, primary))?;
+    let primary = state.primary.as_ref().filter(|primary| primary.is_handed)?;
+    let present = roster.iter().find(|one| one.device == primary.device);
+    let is_or_was_there = present.is_some_and(|present| {
+        let gone_for = present.offline_since.map(|since| since.elapsed().as_millis());
+        gone_for.is_none_or(|gone_for| gone_for < u128::from(now.millis_since(primary.since)))
+    });
     let until = primary.since.plus(HANDED_WAITS);
-    (now < until).then_some(until)
+    (now < until && !is_or_was_there).then_some(until)
 }
 
 /// Who takes over, if somebody must: the device whose person was active last, of those that are there.

@@ -283,7 +283,10 @@ fn count_failure(live: &mut Live, exit: &Exit) -> Option<String> {
 fn cut_off(turn: &Turn, before: &Live, exit: &Exit, now: Timestamp) -> Event {
     let (outcome, error) = match before.why_it_ends() {
         _ if before.interruption.is_some() => {
-            (Outcome::Interrupted, "The agent did not obey and was ended.".to_owned())
+            let reason = before.interruption.as_ref().and_then(|interruption| interruption.reason.as_deref());
+            let obeys_not = "The agent did not obey and was ended.";
+            let error = reason.map_or_else(|| obeys_not.to_owned(), |reason| format!("{reason} {obeys_not}"));
+            (Outcome::Interrupted, error)
         }
         Some(StopReason::Closed) => (Outcome::Interrupted, "The session was closed.".to_owned()),
         Some(StopReason::Shutdown) => (Outcome::Interrupted, "The server was stopped.".to_owned()),

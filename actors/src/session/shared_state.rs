@@ -30,6 +30,9 @@ pub const MAX_VALUE_BYTES: usize = 16 * 1024;
 /// All keys and values together; each `subscribed` carries them.
 pub const MAX_SHARED_BYTES: usize = 256 * 1024;
 
+/// Keys that one patch may name. A client that has more to say says it in several.
+pub const MAX_PATCH_KEYS: usize = 256;
+
 /// How far a device's clock may be ahead of the server's. What is stamped later counts as written now: otherwise one
 /// wrong clock would win against everybody until its time has come.
 const MAX_AHEAD: TimeDelta = TimeDelta::seconds(60);
@@ -45,7 +48,17 @@ const MAX_KNOWN: usize = 256;
 pub struct SharedState {
     entries: BTreeMap<String, Entry>,
     latest: Stamp,
-    known: VecDeque<(Stamp, Seq)>,
+    known: VecDeque<Known>,
+}
+
+/// A patch that may come again.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// Its writer's own stamp.
+    claimed: Stamp,
+    /// When it counts as written.
+    at: Stamp,
+    seq: Seq,
 }
 
 #[derive(Debug, Clone)]
@@ -114,7 +127,7 @@ impl SharedState {
             self.entries.insert(key.clone(), entry);
         }
         self.latest = self.latest.max(*at);
-        self.known.push_back((claimed.unwrap_or(*at), *seq));
+        self.known.push_back(Known { claimed: claimed.unwrap_or(*at), at: *at, seq: *seq });
         if self.known.len() > MAX_KNOWN {
             self.known.pop_front();
         }
@@ -123,10 +136,11 @@ impl SharedState {
 
     fn forget_old_deletions(&mut self) {
         let deleted = self.entries.iter().filter(|(_, entry)| entry.value.is_null());
-        if deleted.clone().count() > MAX_DELETED
-            && let Some(oldest) = deleted.min_by_key(|(_, entry)| entry.at).map(|(key, _)| key.clone())
-        {
-            self.entries.remove(&oldest);
+        let mut by_age: Vec<(Stamp, String)> = deleted.map(|(key, entry)| (entry.at, key.clone())).collect();
+        by_age.sort_unstable();
+        let too_many = by_age.len().saturating_sub(MAX_DELETED);
+        for (_, key) in by_age.into_iter().take(too_many) {
+            self.entries.remove(&key);
         }
     }
 
@@ -167,9 +181,9 @@ pub(super) fn decide_state(
     if let Err(refusal) = check(patch) {
         return Decision::Refuse(refusal);
     }
-    let known = claimed.filter(|at| at.is_unique());
-    if let Some((at, seq)) = known.and_then(|at| shared.known.iter().find(|(known, _)| *known == at)) {
-        return told(Vec::new(), *seq, *at);
+    let unique = claimed.filter(|at| at.is_unique());
+    if let Some(known) = unique.and_then(|at| shared.known.iter().find(|known| known.claimed == at)) {
+        return told(Vec::new(), known.seq, known.at);
     }
     let is_too_far_ahead = |at: &Stamp| at.wall() > now.plus(MAX_AHEAD);
     let at = claimed.filter(|at| !is_too_far_ahead(at)).unwrap_or_else(|| shared.next_stamp(now));
@@ -216,6 +230,13 @@ fn told(events: Vec<Event>, seq: Seq, at: Stamp) -> Decision {
 fn check(patch: &BTreeMap<String, Value>) -> Result<(), Refusal> {
     if patch.is_empty() {
         return Err(Refusal::bad_field("patch", "The patch is empty: name at least one key."));
+    }
+    let bytes: usize = patch.iter().map(|(key, value)| size(key, value)).sum();
+    if patch.len() > MAX_PATCH_KEYS || bytes > MAX_SHARED_BYTES {
+        let message =
+            format!("A patch names at most {MAX_PATCH_KEYS} keys with 256 KiB together; send several.");
+        let details = json!({ "field": "patch", "maxKeys": MAX_PATCH_KEYS, "maxBytes": MAX_SHARED_BYTES });
+        return Err(Refusal::new(Code::TooLarge, message).with_details(details));
     }
     for (key, value) in patch {
         let chars = key.chars().count();

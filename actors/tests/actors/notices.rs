@@ -56,11 +56,15 @@ async fn connected_devices_get_it_at_once_and_the_sender_does_not() {
         Ok((1, 0)),
         "one device, two connections"
     );
-    assert_eq!(sends(&mut phone, saying(device("phone"), "me")).await, Ok((1, 0)), "who names itself");
     assert_eq!(laptop.notices(true), ["all", "linked", "but the tablet"]);
     assert_eq!(tablet.notices(true), ["all"]);
-    assert_eq!(phone.notices(true), ["you", "me"]);
-    assert_eq!(phone_too.notices(true), ["you", "me"]);
+    assert_eq!(phone.notices(true), ["you"]);
+    assert_eq!(phone_too.notices(true), ["you"]);
+    house.settle().await;
+    assert!(waiting(&house).await.is_empty(), "what has arrived is forgotten");
+    assert_eq!(sends(&mut phone, saying(device("phone"), "me")).await, Ok((1, 0)), "who names itself");
+    assert_eq!(phone.notices(true), ["me"]);
+    assert_eq!(phone_too.notices(true), ["me"]);
     house.close().await;
 }
 
@@ -99,6 +103,31 @@ async fn a_device_that_is_away_is_handed_them_in_order_when_it_says_hello_and_on
 }
 
 #[actix::test]
+async fn a_connection_that_is_closing_keeps_no_notice_from_another() {
+    for closing in 0..2 {
+        let house = House::open().await;
+        was_here(&house, "phone").await;
+        let mut laptop = Wireless::connect(&house, "laptop");
+        sends(&mut laptop, saying(device("phone"), "one")).await.unwrap();
+        // Still there, but nothing goes into it any more.
+        let mut phones = Vec::new();
+        for number in 0..2 {
+            let phone = Wireless::connect(&house, "phone");
+            if number == closing {
+                phone.outbox.close(Ending::Clean);
+            }
+            phones.push(phone);
+        }
+        house.settle().await;
+        assert_eq!(phones[1 - closing].notices(true), ["one"]);
+        house.settle().await;
+        assert_eq!(sends(&mut laptop, saying(device("phone"), "two")).await, Ok((1, 0)));
+        assert_eq!(phones[1 - closing].notices(true), ["two"]);
+        house.close().await;
+    }
+}
+
+#[actix::test]
 async fn what_was_written_and_has_not_arrived_comes_again() {
     let house = House::open().await;
     was_here(&house, "phone").await;
@@ -113,6 +142,28 @@ async fn what_was_written_and_has_not_arrived_comes_again() {
     let mut phone = Wireless::connect(&house, "phone");
     house.settle().await;
     assert_eq!(phone.notices(true), ["one"]);
+    house.close().await;
+}
+
+#[actix::test]
+async fn what_is_sent_into_a_dead_connection_comes_over_the_next_one_and_in_order() {
+    let house = House::open().await;
+    let mut dead = Wireless::connect(&house, "phone");
+    let mut laptop = Wireless::connect(&house, "laptop");
+    for text in ["one", "two"] {
+        assert_eq!(sends(&mut laptop, saying(device("phone"), text)).await, Ok((1, 0)));
+    }
+    assert_eq!(dead.notices(false), ["one"], "nothing overtakes what has not arrived");
+    assert_eq!(waiting(&house).await, ["one", "two"]);
+    // Nobody has noticed the end of the other one yet.
+    let mut phone = Wireless::connect(&house, "phone");
+    house.settle().await;
+    assert_eq!(phone.notices(true), ["one", "two"]);
+    house.settle().await;
+    assert!(waiting(&house).await.is_empty());
+    drop(dead);
+    house.settle().await;
+    assert!(phone.notices(true).is_empty());
     house.close().await;
 }
 

@@ -260,3 +260,27 @@ async fn a_thousand_that_come_at_once_are_shown_in_a_few_rosters_and_the_last_is
     drop(stays);
     house.close().await;
 }
+
+#[actix::test]
+async fn who_goes_while_another_comes_in_is_not_shown_to_that_one_as_there() {
+    tokio::time::pause();
+    let house = House::open().await;
+    let session = house.session().await;
+    let laptop = subscribed(&house, session, "laptop").await;
+    a_moment().await;
+    let mut phone = Wireless::connect(&house, "phone");
+    house.journal.hold_appends(true);
+    let goes_meanwhile = async {
+        house.settle().await;
+        laptop.ends(Ending::Clean);
+        a_moment().await;
+        house.journal.hold_appends(false);
+    };
+    let ((_, _, state), ()) = tokio::join!(phone.subscribe(to(session)), goes_meanwhile);
+    let laptop = state.devices.iter().find(|device| device.device_id.as_str() == "laptop").unwrap();
+    assert!(laptop.online, "the state is from before");
+    a_moment().await;
+    let last = shown(&mut phone, "laptop").pop().expect("it is told of the change that it has missed");
+    assert_eq!(last["online"], json!(false));
+    house.close().await;
+}

@@ -163,6 +163,12 @@ async fn a_device_that_was_handed_the_lead_has_ten_minutes_to_come() {
     let phone = There::come(&house, session, "phone").await;
     house.pass(TimeDelta::minutes(20)).await;
     assert_eq!(who_leads(&house, session).await.as_deref(), Some("phone"), "it came");
+    house.ask(session, "phone", Command::Handoff { to: "laptop".parse().unwrap() }).await.unwrap();
+    house.ask(session, "laptop", Command::Handoff { to: "phone".parse().unwrap() }).await.unwrap();
+    house.pass(TimeDelta::minutes(1)).await;
+    phone.leave();
+    assert_eq!(who_leads(&house, session).await.as_deref(), Some("laptop"), "it was there, and has gone");
+    let phone = There::come(&house, session, "phone").await;
     let refusal = house.ask(session, "phone", Command::Handoff { to: "stranger".parse().unwrap() }).await;
     assert_eq!(refusal.unwrap_err().code, Code::DeviceNotFound);
     drop((laptop, phone));

@@ -95,6 +95,10 @@ impl View {
         self.renderer.queue(&json!({ "queue": self.queue }))
     }
 
+    pub(super) fn note(&mut self, text: &str) -> String {
+        self.renderer.note(text)
+    }
+
     pub(super) fn warning(&mut self, text: &str) -> String {
         self.renderer.warning(text)
     }

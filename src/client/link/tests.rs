@@ -220,7 +220,7 @@ fn the_state_at_the_beginning_is_seen_too() {
 #[test]
 fn what_a_device_does_and_has_read_is_said_when_it_is_heard_and_after_a_reconnect() {
     let mut situation = Situation::at_two();
-    situation.link.does(session(), Activity::Typing, None);
+    situation.link.does(session(), Activity::Typing, None, Instant::now());
     situation.link.has_read(session(), 2);
     let typing = json!({"type": "activity", "sessionId": SESSION, "activity": "typing"});
     let ack = json!({"type": "ack", "sessionId": SESSION, "seq": 2});

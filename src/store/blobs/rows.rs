@@ -18,7 +18,7 @@ pub(in crate::store) enum BlobWrite {
     Part { key: i64, number: u64, data: Bytes },
     /// The last part; from now on the blob is there.
     Finish { key: i64, number: u64, last_part: Bytes, blob: NewBlob },
-    /// The parts of a blob that will not be finished.
+    /// The parts of a blob that nobody waits for any more; nothing, if it was finished all the same.
     Drop { key: i64 },
     /// Somebody needs it, and `by` has brought it.
     Touch { hash: BlobHash, by: Option<DeviceId>, at: Timestamp },
@@ -52,7 +52,7 @@ impl BlobWrite {
             Self::Finish { key, number, last_part, blob } => {
                 finish(connection, *key, *number, last_part, blob)
             }
-            Self::Drop { key } => drop_parts(connection, *key),
+            Self::Drop { key } => drop_unfinished(connection, *key),
             Self::Touch { hash, by, at } => touch(connection, *hash, by.as_ref(), *at),
             Self::Forget { key, before } => forget(connection, *key, *before),
         }
@@ -74,11 +74,23 @@ fn insert_part(connection: &Connection, key: i64, number: u64, data: &[u8]) -> r
     Ok(true)
 }
 
-fn drop_parts(connection: &Connection, key: i64) -> rusqlite::Result<bool> {
+fn drop_parts(connection: &Connection, key: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM blob_part WHERE id >= ?1 AND id < ?2")?
         .execute([part_id(key, 0), part_id(key + 1, 0)])?;
-    Ok(execute(connection, "DELETE FROM blob_unfinished WHERE key = ?1", key)? > 0)
+    execute(connection, "DELETE FROM blob_unfinished WHERE key = ?1", key)?;
+    Ok(())
+}
+
+/// Whoever gave up may have asked for the end before: what has no mark is finished, or was never begun.
+fn drop_unfinished(connection: &Connection, key: i64) -> rusqlite::Result<bool> {
+    let is_unfinished: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM blob_unfinished WHERE key = ?1)")?
+        .query_row([key], |row| row.get(0))?;
+    if is_unfinished {
+        drop_parts(connection, key)?;
+    }
+    Ok(is_unfinished)
 }
 
 /// Whoever brought the same bytes at the same time may have been faster; then these parts are too many.

@@ -101,6 +101,22 @@ async fn an_upload_that_is_given_up_is_removed_at_once() {
 }
 
 #[tokio::test]
+async fn an_upload_that_is_given_up_during_its_last_write_is_whole_or_not_there() {
+    let home = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    let blob = blob(10);
+    let unfinished = Unfinished { asker: journal.writer.asker(), key: Some(journal.next_blob.take()) };
+    // Its only part is its last one: when it is driven once, the end is queued.
+    let mut writing = Box::pin(unfinished.write(blob.clone()));
+    drop((&mut writing).now_or_never());
+    drop(writing);
+    drop(journal);
+    assert_eq!((count(&home, "blob"), count(&home, "blob_part")), (1, 1));
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    assert_eq!(bytes_of(&journal, blob.hash).await.unwrap(), blob.data);
+}
+
+#[tokio::test]
 async fn a_part_that_finds_the_disk_full_leaves_nothing_and_may_be_tried_again() {
     let home = tempfile::tempdir().unwrap();
     let faults = Faults::default();

@@ -30,6 +30,9 @@ const ANSWER_WITHIN_MS = 30_000;
 /** How long a device's own storage may hold a message up; then it goes out without being kept. */
 const STORE_WITHIN_MS = 2_000;
 
+/** For how long somebody types who has said so (docs/protocol.md, signals). */
+const TYPING_HOLDS_MS = 10_000;
+
 /** A browser's timer counts no further than 2^31 ms; whoever has longer to wait looks again. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -55,7 +58,7 @@ export class Driver {
   #progress;
   /** @type {Map<string, SharedState>} */
   #shared = new Map();
-  /** What this device said last of itself; the server forgets it with the connection. @type {Map<string, Request & {sessionId: string}>} */
+  /** What this device said last of itself; the server forgets it with the connection. @type {Map<string, {request: any, at: number}>} */
   #activities = new Map();
   /** @type {Wire | null} */
   #wire = null;
@@ -180,7 +183,7 @@ export class Driver {
    * @param {any} cursor
    */
   activity(request, cursor) {
-    this.#activities.set(request.sessionId, request);
+    this.#activities.set(request.sessionId, { request, at: this.#clock.now() });
     this.#sendNow(cursor === undefined ? request : { ...request, cursor });
   }
 
@@ -361,8 +364,10 @@ export class Driver {
     for (const { at } of Object.values(shared)) this.#hybrid.seen(at);
     this.#sharedOf(sessionId).begin(shared, head);
     // The server has forgotten with the connection what this device does, and an ack may have been lost with it.
-    const activity = this.#activities.get(sessionId);
-    if (activity) this.#sendNow(activity);
+    // It takes whoever comes for viewing: only what is true still and says something else is said again.
+    const said = this.#activities.get(sessionId);
+    const holds = { viewing: 0, typing: TYPING_HOLDS_MS }[said?.request.activity] ?? Number.POSITIVE_INFINITY;
+    if (said && this.#clock.now() < said.at + holds) this.#sendNow(said.request);
     this.#progress.began(sessionId);
   }
 

@@ -22,11 +22,16 @@ const REPEAT_AFTER_MS = 1_000;
 /** Frames that come by themselves and are handed on as they are. */
 const HANDED_ON = new Set(["session_summary", "notice"]);
 
+/** Notices that are remembered; more than a server keeps for one device. */
+const MAX_NOTICES = 256;
+
 /** See the module. */
 export class Link {
   /** @type {Map<string, Cursor>} */
   #cursors = new Map();
   #isWatching = false;
+  /** The latest notices that were told: a server that does not know whether one has come sends it again. @type {Set<string>} */
+  #notices = new Set();
   #maxMessageBytes = Infinity;
 
   /** @param {number} answerWithinMs */
@@ -152,8 +157,18 @@ export class Link {
     if (frame.type === "event") news = this.#event(frame, now);
     else if (frame.type === "signal") news = this.#signal(frame);
     else if (frame.type === "error") news = [{ name: "error", detail: TandemError.from(frame.error) }];
+    else if (frame.type === "notice" && this.#wasTold(frame.noticeId)) news = [];
     else if (HANDED_ON.has(frame.type)) news = [{ name: frame.type, detail: withoutType(frame) }];
     return { news, done: null };
+  }
+
+  /** @param {unknown} noticeId */
+  #wasTold(noticeId) {
+    if (typeof noticeId !== "string") return false;
+    const wasTold = this.#notices.has(noticeId);
+    this.#notices.add(noticeId);
+    if (this.#notices.size > MAX_NOTICES) this.#notices.delete([...this.#notices][0]);
+    return wasTold;
   }
 
   /**

@@ -3,11 +3,11 @@ use std::task::Waker;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use tandem_actors::clock::{SystemClock, Timestamp};
-use tandem_actors::device::Reply;
+use tandem_actors::device::{MAX_UNWRITTEN_NOTICES, Reply};
 use tandem_actors::event::{By, ChainHash, Event, Record};
 use tandem_actors::ids::{Seq, Term, UserId};
 use tandem_actors::journal::{Append, Journal, MemoryJournal};
-use tandem_actors::notice::{Addressee, Notify};
+use tandem_actors::notice::{Addressee, MAX_NOTICE_BYTES, Notice, Notify};
 use tandem_actors::registry::Board;
 use tandem_actors::room::{Room, Signal};
 use tandem_actors::session::{Status, Summary};
@@ -168,25 +168,55 @@ fn a_watcher_sees_each_change_of_the_list() {
     assert_eq!(written(&mut body), ["session_summary "]);
 }
 
+fn notice(text: &str) -> Arc<Notice> {
+    let from = By { device_id: "laptop".parse().unwrap(), user_id: UserId::owner() };
+    let notify = Notify::new(Addressee::All, Vec::new(), text).unwrap();
+    Arc::new(notify.notice(from, Timestamp::from_millis(0)))
+}
+
+/// The payloads of what is written next.
+fn next_write(body: &mut Body<()>) -> Vec<Bytes> {
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(Some(Ok(frames))) = body.poll_next_unpin(&mut context) else { panic!("nothing") };
+    frame::payloads(&frames).collect()
+}
+
 #[test]
 fn notices_that_waited_are_asked_for_and_hold_up_nobody() {
     let line = Rc::new(Line::for_tests());
     let mut body = body(&line);
-    let from = By { device_id: "laptop".parse().unwrap(), user_id: UserId::owner() };
-    let notify = Notify::new(Addressee::All, Vec::new(), "dinner").unwrap();
-    let notice = Arc::new(notify.notice(from, Timestamp::from_millis(0)));
     let (receipt, mut arrived) = oneshot::channel();
-    assert!(line.outbox.offer(notice.clone(), None));
-    assert!(line.outbox.offer(notice, Some(receipt)));
+    assert!(line.outbox.offer(notice("dinner"), None));
+    assert!(line.outbox.offer(notice("dinner"), Some(receipt)));
     assert!(line.outbox.is_empty(), "they are no answers that wait");
-    let mut context = Context::from_waker(Waker::noop());
-    let Poll::Ready(Some(Ok(frames))) = body.poll_next_unpin(&mut context) else { panic!("nothing") };
-    let payloads: Vec<_> = frame::payloads(&frames).collect();
+    let payloads = next_write(&mut body);
     assert_eq!(payloads.len(), 3);
-    assert_eq!(payloads[2], RECEIPT_PING);
-    assert!(arrived.try_recv().is_err(), "written is not arrived");
-    line.notices_arrived();
+    for pong in [&b""[..], b"notices", b"notices x", b"\xff"] {
+        line.answered_ping(pong);
+        assert!(arrived.try_recv().is_err(), "written is not arrived");
+    }
+    line.answered_ping(&payloads[2]);
     assert!(arrived.try_recv().is_ok());
+}
+
+#[test]
+fn a_pong_confirms_no_notice_that_was_written_behind_its_ping() {
+    let line = Rc::new(Line::for_tests());
+    let mut body = body(&line);
+    // So large that they take several writes.
+    let mut arrivals: Vec<_> = (0..MAX_UNWRITTEN_NOTICES)
+        .map(|_| {
+            let (receipt, arrived) = oneshot::channel();
+            assert!(line.outbox.offer(notice(&"x".repeat(MAX_NOTICE_BYTES)), Some(receipt)));
+            arrived
+        })
+        .collect();
+    let (first, second) = (next_write(&mut body), next_write(&mut body));
+    line.answered_ping(first.last().unwrap());
+    let mut newly_arrived = || arrivals.extract_if(.., |arrived| arrived.try_recv().is_ok()).count();
+    assert_eq!(newly_arrived(), first.len() - 1);
+    line.answered_ping(second.last().unwrap());
+    assert_eq!(newly_arrived(), second.len() - 1);
 }
 
 #[test]

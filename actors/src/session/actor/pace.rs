@@ -47,8 +47,8 @@ impl Session {
         let wait = Duration::from_millis(due.millis_since(self.now()));
         self.approval_timer = Some(context.run_later(wait, |session, context| {
             session.approval_timer = None;
+            // When it has landed, the next look is arranged: not before, because until then nothing has changed.
             session.command_itself(Command::Tend, context);
-            session.watch_approvals(context);
         }));
     }
 

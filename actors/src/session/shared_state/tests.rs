@@ -183,7 +183,8 @@ fn a_clock_far_ahead_wins_for_no_longer_than_others() {
     server.take(&phone.by, &patch(&[("k", json!("today"))]), Some(right));
     assert_eq!(server.values()["k"], json!("today"));
     let again = server.take(&wrong.by, &patch(&[("k", json!("tomorrow"))]), Some(stamp));
-    assert!(matches!(again, Decision::Do { answer: Told::StateSet { seq: 1, .. }, .. }), "{again:?}");
+    let Decision::Do { answer: Told::StateSet { seq: 1, at }, .. } = again else { panic!("{again:?}") };
+    assert!(at < right, "it is told the same time as at first");
     assert_eq!(server.values()["k"], json!("today"), "sent again, it is still the same write");
 }
 
@@ -204,6 +205,8 @@ fn there_are_limits() {
         refused(server.take(&phone, &patch(&[(&format!("{long}x"), json!(1))]), None)),
         Code::BadRequest
     );
+    let many = (0..=MAX_PATCH_KEYS).map(|key| (key.to_string(), Value::Null)).collect();
+    assert_eq!(refused(server.take(&phone, &many, None)), Code::TooLarge);
     let large = json!("x".repeat(MAX_VALUE_BYTES - 2));
     let too_large = json!("x".repeat(MAX_VALUE_BYTES - 1));
     assert_eq!(refused(server.take(&phone, &patch(&[("k", too_large)]), None)), Code::TooLarge);
@@ -223,6 +226,12 @@ fn deletions_are_not_remembered_without_end() {
         server.take(&by("phone"), &patch(&[(&key.to_string(), Value::Null)]), None);
     }
     assert_eq!(server.state.shared.entries.len(), MAX_DELETED);
+    let many =
+        |from: usize| (from..from + MAX_PATCH_KEYS).map(|key| (format!("m{key}"), Value::Null)).collect();
+    for from in [0, 1_000, 2_000] {
+        server.take(&by("phone"), &many(from), None);
+        assert_eq!(server.state.shared.entries.len(), MAX_DELETED);
+    }
     assert!(server.state.shared.known.len() <= MAX_KNOWN);
 }
 
