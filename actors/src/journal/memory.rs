@@ -208,6 +208,9 @@ impl Journal for MemoryJournal {
 
     fn reserve_fences(&self, up_to: u64) -> Pending<()> {
         let mut shelf = self.shelf();
+        if let Some(reason) = shelf.trouble.clone() {
+            return ready(Err(JournalError::NotWritten { reason }));
+        }
         shelf.fences = shelf.fences.max(up_to);
         ready(Ok(()))
     }

@@ -513,3 +513,6 @@ impl fmt::Debug for Keeper {
 fn millis(span: Duration) -> Millis {
     u64::try_from(span.as_millis()).unwrap_or(Millis::MAX)
 }
+
+#[cfg(test)]
+mod tests;
