@@ -87,7 +87,7 @@ fn had(answer: Answer) -> Lease {
 fn waits(answer: Answer) -> oneshot::Receiver<Verdict> {
     match answer {
         Answer::Later(_, decided) => decided,
-        other => panic!("does not wait: {other:?}"),
+        other @ Answer::Now(_) => panic!("does not wait: {other:?}"),
     }
 }
 
