@@ -11,7 +11,7 @@ use crate::agent::gauge::Gauge;
 use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::journal::{Journal, JournalError, SessionRow};
-use crate::locks::{Fence, Keeper};
+use crate::locks::Keeper;
 use crate::metrics::Metrics;
 use crate::project::{LockDesk, LockPolicy, ProjectParts, Projects};
 use crate::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots, StopAll, save};
@@ -94,8 +94,7 @@ impl System {
             arbiter: scribes.as_ref().map_or_else(Arbiter::current, Arbiter::handle),
             channels: parts.journal.channels().await?,
         });
-        let fences = Fence(parts.journal.fences().await?);
-        let keeper = Keeper::new(parts.clock.clone(), parts.journal.clone(), projects.clone(), fences);
+        let keeper = Keeper::open(parts.clock.clone(), parts.journal.clone(), projects.clone()).await?;
         let locks = Arc::new(LockDesk::new(keeper, projects.clone(), parts.locks));
         let around = Surroundings {
             journal: parts.journal.clone(),
