@@ -21,6 +21,7 @@ mod many_sessions;
 mod meddled_wire;
 mod observing;
 mod people;
+mod projects;
 mod recovery;
 mod rolling;
 mod soak;

@@ -39,11 +39,13 @@ use crate::session::{Answer, Origin, Reply, Retire, Session, Surroundings, check
 use restart::Restarts;
 
 pub use board::Board;
+pub(crate) use board::Followed;
 pub use capacity::{Capacity, Moves, Pressure};
 pub use cursors::Cursors;
 pub use directory::{DeviceEntry, Directory, Presence};
 pub use messages::{Create, Find, Loaded, SessionHandle, StopAll};
 pub use notices::Notices;
+pub(crate) use project::check as check_project;
 pub use rounds::Limits;
 pub(crate) use saving::save;
 pub use slots::{Counts, Slot, Slots, Usage};

@@ -1,6 +1,7 @@
 //! The list of sessions, always at hand: kept by the registry, read by everybody without a message.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -78,6 +79,33 @@ impl Board {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Follows the whole list from inside of the server, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    board: Arc<Board>,
+    place: Place,
+}
+
+impl Followed {
+    /// Starts to follow; with the list as it is.
+    pub(crate) fn start(board: Arc<Board>) -> (Self, Vec<Arc<Summary>>) {
+        let (sessions, after) = board.all();
+        let place = board.follow(after);
+        (Self { board, place }, sessions)
+    }
+
+    /// Waits for what changes next, each session once.
+    pub(crate) async fn changed(&mut self) -> Vec<Arc<Summary>> {
+        poll_fn(|task| self.board.poll_changes(&mut self.place, task.waker())).await
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.board.leave(&self.place);
     }
 }
 

@@ -18,8 +18,9 @@ use tandem_actors::clock::{ManualClock, Timestamp};
 use tandem_actors::content::Content;
 use tandem_actors::event::{Approval, By, Event, SubmitMode};
 use tandem_actors::hub::Hub;
-use tandem_actors::ids::{MessageId, Seq, SessionId, UserId};
+use tandem_actors::ids::{Epoch, MessageId, Seq, SessionId, UserId};
 use tandem_actors::journal::{Journal, MemoryJournal, TranscriptLine};
+use tandem_actors::project::LockPolicy;
 use tandem_actors::refusal::Refusal;
 use tandem_actors::registry::{Create, Limits};
 use tandem_actors::session::{Answer, Command, DeviceCard, Policy, Submit, View};
@@ -199,6 +200,7 @@ impl House {
             limits: Limits::default(),
             grace: Duration::from_secs(1),
             allowed_roots: vec![folder.path().to_owned(), "/".into()],
+            locks: LockPolicy::default(),
             threads: 0,
         };
         let system = System::start(parts).await.unwrap();
@@ -217,6 +219,24 @@ impl House {
 
     pub async fn close(self) {
         tokio::time::timeout(PATIENCE, self.system.stop()).await.expect("the system stops");
+    }
+
+    /// The server is gone without a word; what it had on disk stays, and so does the project's folder.
+    pub async fn crash(self) -> (MemoryJournal, tempfile::TempDir) {
+        let Self { system, journal, folder, .. } = self;
+        let kept = journal.copy();
+        drop(system);
+        (kept, folder)
+    }
+
+    /// The folder in which conversations work; canonical.
+    pub fn project(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap()
+    }
+
+    /// The identity of the history.
+    pub fn epoch(&self) -> Epoch {
+        self.journal.epoch()
     }
 
     pub async fn session(&self) -> SessionId {
