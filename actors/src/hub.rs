@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::event::By;
 use crate::ids::{Seq, SessionId};
 use crate::journal::Journal;
+use crate::locks::Keeper;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::registry::{Board, Create, Cursors, Directory, Find, Notices, Registry, SessionHandle, Slots};
@@ -39,6 +40,8 @@ pub struct Hub {
     pub clock: Arc<dyn Clock>,
     /// The places for agents.
     pub slots: Slots,
+    /// The locks.
+    pub keeper: Arc<Keeper>,
     /// What is counted.
     pub metrics: Metrics,
     /// Measures what agents take.

@@ -9,8 +9,10 @@ use actix::prelude::*;
 use crate::agent::Launcher;
 use crate::agent::gauge::Gauge;
 use crate::clock::Clock;
+use crate::guard::{Guard, Rules};
 use crate::hub::Hub;
 use crate::journal::{Journal, JournalError, SessionRow};
+use crate::locks::{Fence, Keeper};
 use crate::metrics::Metrics;
 use crate::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots, StopAll, save};
 use crate::room::Encoder;
@@ -28,6 +30,8 @@ pub struct Parts {
     pub encoder: Encoder,
     /// What the configuration says of sessions.
     pub policy: Policy,
+    /// How agents are held to the locks.
+    pub guard: Rules,
     /// How many agents may run at once.
     pub max_agents: usize,
     /// Measures agents and the machine.
@@ -76,6 +80,10 @@ impl System {
         let notices = notices.await?;
         let arbiters: Vec<Arbiter> = (0..parts.threads).map(|_| Arbiter::new()).collect();
         let canonical = |root: PathBuf| root.canonicalize().unwrap_or(root);
+        let fences = Fence(parts.journal.fences().await?);
+        let (clock, feed) = (parts.clock.clone(), parts.guard.feed.clone());
+        let keeper = Keeper::new(clock.clone(), parts.journal.clone(), feed, fences);
+        let guard = Guard::new(keeper.clone(), parts.guard, board.clone(), clock);
         let around = Surroundings {
             journal: parts.journal.clone(),
             launcher: parts.launcher,
@@ -83,6 +91,7 @@ impl System {
             board: board.clone(),
             policy: parts.policy,
             slots: Slots::new(parts.max_agents),
+            guard: Arc::new(guard),
             metrics: Metrics::default(),
             grace: parts.grace,
         };
@@ -107,6 +116,7 @@ impl System {
             journal: parts.journal,
             clock: parts.clock,
             slots,
+            keeper,
             metrics,
             gauge: parts.gauge,
         };
