@@ -12,8 +12,10 @@ use tandem::service::Settings;
 use tandem_actors::agent::gauge::{NoGauge, ProcGauge};
 use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher};
 use tandem_actors::clock::{Clock, SystemClock};
+use tandem_actors::guard::{Guard, Rules};
 use tandem_actors::hub::Hub;
 use tandem_actors::journal::MemoryJournal;
+use tandem_actors::locks::{Fence, Keeper};
 use tandem_actors::metrics::Metrics;
 use tandem_actors::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots};
 use tandem_actors::session::{Policy, Surroundings};
@@ -98,6 +100,9 @@ fn hub(journal: &MemoryJournal) -> Hub {
     let metrics = Metrics::default();
     let mut simulator = ProcessConfig::new(env!("CARGO_BIN_EXE_tandem"), Environment::inherited(&[]));
     simulator.args_prefix = vec!["simulator".into()];
+    let rules = Rules::default();
+    let keeper = Keeper::new(clock.clone(), Arc::new(journal.clone()), rules.feed.clone(), Fence(0));
+    let guard = Arc::new(Guard::new(keeper.clone(), rules, board.clone(), clock.clone()));
     let around = Surroundings {
         journal: Arc::new(journal.clone()),
         launcher: Arc::new(ProcessLauncher::start(simulator, Arc::new(journal.clone())).unwrap()),
@@ -105,6 +110,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
         board: board.clone(),
         policy: Policy::default(),
         slots: slots.clone(),
+        guard,
         metrics: metrics.clone(),
         grace: Duration::from_secs(1),
     };
@@ -120,7 +126,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
     };
     let registry = Registry::new(setup).start();
     let (journal, gauge) = (Arc::new(journal.clone()), Arc::new(ProcGauge::default()));
-    Hub { registry, board, directory, cursors, notices, journal, clock, slots, metrics, gauge }
+    Hub { registry, board, directory, cursors, notices, journal, clock, slots, keeper, metrics, gauge }
 }
 
 fn access() -> Access {

@@ -362,11 +362,10 @@ async fn a_merged_write_goes_on_from_what_the_model_knows() {
     std::fs::write(&path, "merged").unwrap();
     worker.after("Write", &merged).await;
     worker.before("Write", &write(&path, "mine again")).await;
-    let attempts = house.watchman.attempts.lock().unwrap();
+    let attempts = house.watchman.attempts.lock().unwrap().clone();
     let hash = |text: &str| Some(tandem_actors::blobs::BlobHash::of(text.as_bytes()));
     assert_eq!((attempts[0].seen, attempts[0].there), (hash("one"), hash("by a program")));
     assert_eq!((attempts[1].seen, attempts[1].there), (hash("mine"), hash("merged")));
-    drop(attempts);
     house.close().await;
 }
 
