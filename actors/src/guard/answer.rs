@@ -67,6 +67,13 @@ pub(super) fn unseen(path: &str, was_seen: bool, is_there: bool) -> String {
     format!("{what}. Nothing was changed. {advice}")
 }
 
+/// Why a tool may not be used: it could not be found out what it would touch.
+pub(super) fn unclear() -> String {
+    "The server could not find out in time which file or repository this is about. Nothing was changed. \
+     Try it again; if it stays like this, end your turn and say so."
+        .to_owned()
+}
+
 fn name(who: &InTheWay) -> String {
     let title = who.title.as_deref().map(|title| title.chars().take(TITLE_CHARS).collect::<String>());
     match (&who.holder, title) {

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
-use super::answer::{InTheWay, taken};
+use super::answer::{InTheWay, taken, unclear, unseen};
 use super::collisions::{Attempt, Ruling};
 use super::known::{Helper, Known, Standing};
 use super::places::{There, branches, canonical, look};
@@ -18,6 +20,12 @@ use crate::blobs::BlobHash;
 use crate::ids::SessionId;
 use crate::locks::{self, Answer, Denied, Holder, Keeper, Lease, Life, Request, Resource, Ticket, Why};
 use crate::project::{ChangeType, Conflict, ConflictId, ConflictKind, Happening, Side};
+
+/// How long a look at the disk may take: long enough to hash gigabytes, short enough for a file system that has gone.
+const LOOK_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long it may take to decide what becomes of a collision: those who decide wait some seconds for others to finish.
+const RULE_WITHIN: Duration = Duration::from_secs(30);
 
 /// See the module. Shared by the session and the hooks that it waits for.
 #[derive(Debug)]
@@ -61,8 +69,13 @@ enum View {
 enum Found {
     Nothing,
     Read(PathBuf, There),
-    File { path: PathBuf, written: Option<BlobHash> },
+    File {
+        path: PathBuf,
+        written: Option<BlobHash>,
+    },
     Branches(Vec<Resource>),
+    /// The disk does not answer.
+    Unclear,
 }
 
 /// A request that is taken back when nobody waits for it any more.
@@ -84,6 +97,8 @@ impl Ward {
         }
         match self.find(&hook).await {
             Found::Nothing => HookAnswer::Pass,
+            Found::Unclear if mode == Mode::On => HookAnswer::Deny { reason: unclear() },
+            Found::Unclear => HookAnswer::Pass,
             Found::Read(path, There::Content { hash, bytes }) => {
                 // What the tool reads is as new as this or newer: what has changed in between counts as unseen.
                 let view = View::Content(hash, bytes);
@@ -115,7 +130,7 @@ impl Ward {
                 }
             }
             Found::File { path, .. } => {
-                let there = look_at(path.clone()).await;
+                let there = look_at(path.clone()).await.unwrap_or(There::Unreadable);
                 // Whoever gave leave may have chosen another file: of that one nothing is known.
                 let call = call.filter(|call| call.path == path);
                 let is_new_file = call.as_ref().is_some_and(|call| call.is_new_file);
@@ -131,7 +146,7 @@ impl Ward {
                 });
                 self.note(&hook.helper, &path, call.map_or(View::Parts, |call| call.view), &there);
             }
-            Found::Branches(_) | Found::Nothing => {}
+            Found::Branches(_) | Found::Nothing | Found::Unclear => {}
         }
     }
 
@@ -159,7 +174,7 @@ impl Ward {
             project: self.project.clone(),
             wants: resources.iter().map(|resource| (resource.clone(), locks::Mode::Exclusive)).collect(),
             ttl: rules.ttl,
-            wait: if mode == Mode::On { rules.wait } else { std::time::Duration::ZERO },
+            wait: if mode == Mode::On { rules.wait } else { Duration::ZERO },
             is_kept: true,
         };
         let verdict = match keeper.acquire(request) {
@@ -187,10 +202,12 @@ impl Ward {
         lease: Option<Lease>,
         mode: Mode,
     ) -> HookAnswer {
-        let there = look_at(path.clone()).await;
-        if there == There::Unreadable {
-            return HookAnswer::Pass;
-        }
+        let there = match look_at(path.clone()).await {
+            Some(There::Unreadable) => return HookAnswer::Pass,
+            Some(there) => there,
+            None if mode == Mode::On => return HookAnswer::Deny { reason: unclear() },
+            None => return HookAnswer::Pass,
+        };
         let standing = self.known().standing(&hook.helper, &path, there.hash());
         let seen = match standing {
             Standing::Changed(seen) => Some(seen),
@@ -215,7 +232,9 @@ impl Ward {
                 tool,
                 input,
             };
-            match self.guard.rules.collisions.before_write(attempt).await {
+            let again = unseen(&attempt.shown, seen.is_some(), attempt.there.is_some());
+            let ruling = timeout(RULE_WITHIN, self.guard.rules.collisions.before_write(attempt)).await;
+            match ruling.unwrap_or(Ruling::Deny(again)) {
                 Ruling::Let => HookAnswer::Pass,
                 Ruling::Instead(input) => HookAnswer::Instead { input },
                 Ruling::Deny(reason) => {
@@ -251,8 +270,10 @@ impl Ward {
             Touch::Edit(path) => Found::File { path: canonical(&path), written: None },
             Touch::Git(uses) => Found::Branches(branches(&uses)),
         });
-        // It ends early only with the runtime, and this session with it.
-        finding.await.unwrap_or(Found::Nothing)
+        match timeout(LOOK_WITHIN, finding).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(_)) | Err(_) => Found::Unclear,
+        }
     }
 
     fn note(&self, helper: &Helper, path: &Path, view: View, there: &There) {
@@ -388,8 +409,10 @@ impl Ward {
     }
 }
 
-async fn look_at(path: PathBuf) -> There {
-    spawn_blocking(move || look(&path)).await.unwrap_or(There::Unreadable)
+/// None: the disk does not answer.
+async fn look_at(path: PathBuf) -> Option<There> {
+    let looking = timeout(LOOK_WITHIN, spawn_blocking(move || look(&path))).await;
+    looking.ok().and_then(Result::ok)
 }
 
 impl Drop for Ward {
