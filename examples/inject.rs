@@ -20,6 +20,7 @@ use tandem_actors::agent::{
 use tandem_actors::clock::SystemClock;
 use tandem_actors::content::Content;
 use tandem_actors::event::{By, SubmitMode};
+use tandem_actors::guard::Rules;
 use tandem_actors::hub::Hub;
 use tandem_actors::ids::{MessageId, SessionId, UserId};
 use tandem_actors::journal::MemoryJournal;
@@ -92,6 +93,7 @@ async fn main() -> Result<()> {
             out.push(b'\n');
         },
         policy: Policy::default(),
+        guard: Rules::default(),
         max_agents: 10,
         gauge: Arc::new(NoGauge),
         limits: Limits::default(),

@@ -134,6 +134,8 @@ pub struct LocksConfig {
     pub ttl_seconds: u64,
     /// How long a request waits for a lock that another holds; 0 does not wait.
     pub wait_seconds: u64,
+    /// How long an agent's tool call waits for a lock that another holds; 0 does not wait.
+    pub agent_wait_seconds: u64,
 }
 
 /// `[shutdown]`: how the server ends.

@@ -11,6 +11,7 @@
 
 mod attachments;
 mod engine;
+mod hooks;
 mod input;
 mod options;
 mod output;
@@ -36,6 +37,8 @@ The built-in agent. It takes the flags of `claude -p --input-format stream-json`
   /huge BYTES        one message of that size
   /tool COMMAND      asks for leave, then runs the shell command
   /write PATH TEXT   asks for leave, then writes the file
+  /edit PATH OLD NEW asks for leave, then puts one word in the place of another
+  /read PATH         reads the file
   /approvals N       asks for leave N times at once
   /attachments       kind, size and SHA-256 of each attachment of the message
   /recall            all earlier texts of the conversation

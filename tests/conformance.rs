@@ -1,7 +1,8 @@
 //! What Tandem relies on in an agent, tried on the simulator and on the real CLI alike.
 
-use serde_json::json;
-use tandem_actors::agent::{AgentInput, AgentOutput, Decision, ExitCause, Stop};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tandem_actors::agent::{AgentInput, AgentOutput, Decision, ExitCause, HookAnswer, Moment, Stop};
 use tandem_actors::ids::MessageId;
 
 use crate::support::agent::{Agent, Kind, Place, new_conversation};
@@ -43,6 +44,11 @@ on_both! {
     clear_goes_on_under_another_id,
     a_line_that_is_no_json_ends_it,
     a_request_that_it_does_not_know_is_refused,
+    a_tool_waits_for_its_hook_and_tells_when_it_is_done,
+    a_hook_denies_a_tool_and_the_model_is_told_why,
+    a_hook_changes_what_a_tool_is_called_with_and_leave_is_asked_for_that,
+    reads_edits_and_commands_have_hooks,
+    an_interrupt_takes_a_hook_back,
 }
 
 async fn a_turn_starts_grows_and_ends_in_order(place: Place) {
@@ -373,4 +379,114 @@ async fn a_request_that_it_does_not_know_is_refused(place: Place) {
     assert_eq!(answer["type"], "control_response");
     assert_eq!(answer["response"]["error"], "Unsupported control request subtype: make_coffee");
     assert_eq!(answer["response"]["request_id"], "r1");
+}
+
+/// An agent whose hooks the test answers, and which may write without leave.
+async fn guarded(place: &Place) -> Agent {
+    let mut agent = place.ready(new_conversation().0).await;
+    agent.is_guarded = true;
+    agent.tell(AgentInput::SetPermissionMode("acceptEdits".to_owned())).await;
+    agent
+}
+
+async fn a_tool_waits_for_its_hook_and_tells_when_it_is_done(place: Place) {
+    let mut agent = guarded(&place).await;
+    let file = place.project().join("a.txt");
+    agent.say(&place.write(&file, "text")).await;
+    let before = agent.hooks().await;
+    assert_eq!((before.moment, before.tool.as_str()), (Moment::Before, "Write"));
+    let input: Value = serde_json::from_str(before.input.get()).expect("an object");
+    assert_eq!((&input["file_path"], &input["content"]), (&json!(file), &json!("text")));
+    assert_eq!(before.cwd, Some(place.project()));
+    assert!(!file.exists());
+    agent.hook_answer(&before, HookAnswer::Pass).await;
+    let after = agent.hooks().await;
+    assert_eq!((after.moment, &after.tool_use_id), (Moment::After, &before.tool_use_id));
+    assert_eq!(std::fs::read_to_string(&file).expect("it is written"), "text");
+    agent.hook_answer(&after, HookAnswer::Pass).await;
+    assert!(!agent.result().await.is_error);
+}
+
+async fn a_hook_denies_a_tool_and_the_model_is_told_why(place: Place) {
+    let mut agent = guarded(&place).await;
+    let file = place.project().join("a.txt");
+    agent.say(&place.write(&file, "text")).await;
+    let hook = agent.hooks().await;
+    agent.hook_answer(&hook, HookAnswer::Deny { reason: "somebody has it".to_owned() }).await;
+    let told = agent.result().await.text.unwrap_or_default();
+    assert_eq!(told, "tool said: PreToolUse:Write hook error: somebody has it");
+    assert!(!file.exists());
+    let hooks = agent.seen.iter().filter(|output| matches!(output, AgentOutput::Hook(_))).count();
+    assert_eq!(hooks, 1, "what was not done has no end");
+}
+
+async fn a_hook_changes_what_a_tool_is_called_with_and_leave_is_asked_for_that(place: Place) {
+    let mut agent = place.ready(new_conversation().0).await;
+    agent.is_guarded = true;
+    let file = place.project().join("a.txt");
+    agent.say(&place.write(&file, "mine")).await;
+    let hook = agent.hooks().await;
+    let merged = json!({"file_path": file, "content": "merged\n"}).to_string();
+    let input = RawValue::from_string(merged).expect("it is JSON").into();
+    agent.hook_answer(&hook, HookAnswer::Instead { input }).await;
+    let approval = agent.asks().await;
+    assert!(approval.input.get().contains("merged"), "{}", approval.input);
+    agent.allow(&approval).await;
+    let after = agent.hooks().await;
+    assert!(after.input.get().contains("merged"), "{}", after.input);
+    agent.hook_answer(&after, HookAnswer::Pass).await;
+    agent.result().await;
+    assert_eq!(std::fs::read_to_string(&file).expect("it is written"), "merged\n");
+}
+
+async fn reads_edits_and_commands_have_hooks(place: Place) {
+    let mut agent = guarded(&place).await;
+    let file = place.project().join("a.txt");
+    std::fs::write(&file, "one").expect("it can be written");
+    let mut seen = Vec::new();
+    for (what, hooks) in
+        [(place.read(&file), 2), (place.edit(&file, "one", "two"), 2), (place.bash("true"), 1)]
+    {
+        agent.say(&what).await;
+        for _ in 0..hooks {
+            let hook = agent.hooks().await;
+            seen.push((hook.moment, hook.tool.clone()));
+            agent.hook_answer(&hook, HookAnswer::Pass).await;
+            if hook.tool == "Bash" && place.kind == Kind::Simulator {
+                let approval = agent.asks().await;
+                agent.allow(&approval).await;
+            }
+        }
+        assert!(!agent.result().await.is_error);
+    }
+    let wanted = [
+        (Moment::Before, "Read"),
+        (Moment::After, "Read"),
+        (Moment::Before, "Edit"),
+        (Moment::After, "Edit"),
+        (Moment::Before, "Bash"),
+    ];
+    assert_eq!(seen, wanted.map(|(moment, tool)| (moment, tool.to_owned())));
+    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "two");
+}
+
+async fn an_interrupt_takes_a_hook_back(place: Place) {
+    let mut agent = guarded(&place).await;
+    let file = place.project().join("a.txt");
+    agent.say(&place.write(&file, "text")).await;
+    let hook = agent.hooks().await;
+    agent.tell(AgentInput::Interrupt).await;
+    let withdrawn = agent
+        .until(|output| match output {
+            AgentOutput::Withdraws(request) => Some(request),
+            _ => None,
+        })
+        .await;
+    assert_eq!(withdrawn, hook.request);
+    assert!(agent.result().await.is_interrupted);
+    // An answer that comes too late is nobody's.
+    agent.hook_answer(&hook, HookAnswer::Pass).await;
+    agent.say("still there?").await;
+    assert!(!agent.result().await.is_error);
+    assert!(!file.exists());
 }

@@ -74,6 +74,14 @@ fn plain_parts_know_no_actors() {
 }
 
 #[test]
+fn the_guard_of_agents_knows_no_actors() {
+    nobody_mentions("actors/src/guard", &["actix"], |_| false);
+    for part in ["answer", "git", "known", "shell", "touches"] {
+        nobody_mentions(&format!("actors/src/guard/{part}.rs"), &["std::fs", "tokio"], |_| false);
+    }
+}
+
+#[test]
 fn every_file_says_what_it_is() {
     for below in ["src", "actors/src", "tests", "examples"] {
         for (path, text) in sources(below) {

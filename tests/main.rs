@@ -11,6 +11,7 @@ mod conformance;
 mod conversation;
 mod disk;
 mod disk_full;
+mod guard;
 mod hostile_devices;
 mod http_api;
 mod http_conversation;

@@ -5,6 +5,7 @@
 //! `agent/stream_json.rs` translates, without any I/O.
 
 pub mod gauge;
+mod hook;
 mod init;
 pub mod lines;
 #[cfg(unix)]
@@ -30,6 +31,7 @@ use crate::event::Approval;
 use crate::ids::{MessageId, RequestId, SessionId, Term};
 use crate::journal::TranscriptLine;
 
+pub use hook::{ASKING_TOOLS, Hook, HookAnswer, Moment, TELLING_TOOLS};
 pub use init::Init;
 
 /// How many batches of output wait between the reader of an agent and its session.
@@ -44,7 +46,7 @@ pub const MAX_BATCH_BYTES: usize = 256 * 1024;
 /// The longest line that is taken from an agent, unless configured otherwise; a longer one is dropped and reported as [`AgentOutput::Garbage`].
 pub const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;
 
-/// How many inputs wait for the agent to read them. One turn runs at a time, so this is approvals and controls.
+/// How many inputs wait for the agent to read them. One turn runs at a time, so this is approvals, hooks and controls.
 pub const INPUT_LINES: usize = 64;
 
 /// Starts agents.
@@ -155,6 +157,13 @@ pub enum AgentInput {
         /// What was decided.
         decision: Decision,
     },
+    /// The answer to a hook.
+    HookAnswer {
+        /// Which.
+        request: RequestId,
+        /// What it is to do.
+        answer: HookAnswer,
+    },
     /// Use another model from the next turn on.
     SetModel(String),
     /// Ask for other permissions from now on.
@@ -207,7 +216,9 @@ pub enum AgentOutput {
     },
     /// It wants to do something and asks first.
     Asks(Approval),
-    /// It no longer asks.
+    /// It is about to use a tool, or has used one, and waits for an answer.
+    Hook(Hook),
+    /// It no longer asks, or no longer waits for the answer to a hook.
     Withdraws(RequestId),
     /// A turn is over.
     Result(TurnResult),

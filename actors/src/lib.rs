@@ -6,6 +6,7 @@ pub mod content;
 pub mod device;
 pub mod down;
 pub mod event;
+pub mod guard;
 pub mod hub;
 pub mod ids;
 pub mod journal;

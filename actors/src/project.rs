@@ -37,3 +37,13 @@ pub trait Feed: Send + Sync + 'static {
     /// Something happened in a project; `project` is its canonical path.
     fn tell(&self, project: &Arc<str>, event: ProjectEvent);
 }
+
+/// Tells two, in this order.
+pub struct Both<A: ?Sized, B: ?Sized>(pub Arc<A>, pub Arc<B>);
+
+impl<A: Feed + ?Sized, B: Feed + ?Sized> Feed for Both<A, B> {
+    fn tell(&self, project: &Arc<str>, event: ProjectEvent) {
+        self.0.tell(project, event.clone());
+        self.1.tell(project, event);
+    }
+}

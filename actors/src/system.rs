@@ -9,11 +9,12 @@ use actix::prelude::*;
 use crate::agent::Launcher;
 use crate::agent::gauge::Gauge;
 use crate::clock::Clock;
+use crate::guard::{Guard, Rules};
 use crate::hub::Hub;
 use crate::journal::{Journal, JournalError, SessionRow};
 use crate::locks::Keeper;
 use crate::metrics::Metrics;
-use crate::project::{LockDesk, LockPolicy, ProjectParts, Projects};
+use crate::project::{Both, Feed, LockDesk, LockPolicy, ProjectParts, Projects};
 use crate::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots, StopAll, save};
 use crate::room::Encoder;
 use crate::session::{Policy, Summary, Surroundings};
@@ -30,6 +31,8 @@ pub struct Parts {
     pub encoder: Encoder,
     /// What the configuration says of sessions.
     pub policy: Policy,
+    /// How agents are held to the locks.
+    pub guard: Rules,
     /// How many agents may run at once.
     pub max_agents: usize,
     /// Measures agents and the machine.
@@ -94,8 +97,11 @@ impl System {
             arbiter: scribes.as_ref().map_or_else(Arbiter::current, Arbiter::handle),
             channels: parts.journal.channels().await?,
         });
-        let keeper = Keeper::open(parts.clock.clone(), parts.journal.clone(), projects.clone()).await?;
-        let locks = Arc::new(LockDesk::new(keeper, projects.clone(), parts.locks));
+        let feed: Arc<dyn Feed> = Arc::new(Both(projects.clone(), parts.guard.feed.clone()));
+        let keeper = Keeper::open(parts.clock.clone(), parts.journal.clone(), feed.clone()).await?;
+        let locks = Arc::new(LockDesk::new(keeper.clone(), projects.clone(), parts.locks));
+        let rules = Rules { feed, ..parts.guard };
+        let guard = Guard::new(keeper, rules, board.clone(), parts.clock.clone());
         let around = Surroundings {
             journal: parts.journal.clone(),
             launcher: parts.launcher,
@@ -103,6 +109,7 @@ impl System {
             board: board.clone(),
             policy: parts.policy,
             slots: Slots::new(parts.max_agents),
+            guard: Arc::new(guard),
             metrics: metrics.clone(),
             grace: parts.grace,
         };

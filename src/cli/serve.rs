@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 use clap::Args;
 use tandem_actors::agent::gauge::ProcGauge;
 use tandem_actors::clock::{Clock as _, SystemClock};
+use tandem_actors::guard::Rules;
 use tandem_actors::ids::UserId;
 use tandem_actors::project::LockPolicy;
 use tandem_actors::registry::Limits;
@@ -59,6 +60,7 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
         clock: Arc::new(SystemClock::new()),
         encoder: frame::encode,
         policy: policy(config),
+        guard: rules(config),
         max_agents: config.agent.max_concurrent,
         gauge: Arc::new(ProcGauge::default()),
         limits: limits(config),
@@ -143,6 +145,14 @@ fn policy(config: &Config) -> Policy {
         idle_after: Duration::from_secs(config.agent.idle_minutes.saturating_mul(60)),
         max_memory_bytes: config.agent.max_memory_mb << 20,
         deny_after: seconds(config.approvals.deny_after_minutes.saturating_mul(60)),
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        ttl: Duration::from_secs(config.locks.ttl_seconds),
+        wait: Duration::from_secs(config.locks.agent_wait_seconds),
+        ..Rules::default()
     }
 }
 

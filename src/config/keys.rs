@@ -231,6 +231,13 @@ pub const KEYS: &[Key] = &[
         "Seconds a request waits for a lock that another holds; 0 does not wait",
     ),
     key(
+        "locks.agentWaitSeconds",
+        Some("LOCK_AGENT_WAIT"),
+        from(0, 3600),
+        Number(20),
+        "Seconds an agent's tool call waits for a lock that another holds before it is denied; 0 does not wait",
+    ),
+    key(
         "shutdown.graceSeconds",
         Some("TANDEM_SHUTDOWN_GRACE_SECONDS"),
         from(0, 3600),

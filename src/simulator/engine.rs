@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::hooks::Hooks;
 use super::input::{self, Event};
 use super::options::{Options, PERMISSION_MODES};
 use super::output::Output;
@@ -32,6 +33,8 @@ pub(super) struct Engine {
     pub(super) is_interrupted: bool,
     /// Tools that need no leave any more in this process.
     pub(super) always_allowed: Vec<String>,
+    /// Who wants to be told of tools.
+    pub(super) hooks: Hooks,
     /// Whether SIGTERM is ignored.
     pub(super) is_deaf: Arc<AtomicBool>,
     pub(super) queue: VecDeque<Message>,
@@ -65,6 +68,7 @@ impl Engine {
             answers: HashMap::new(),
             is_interrupted: false,
             always_allowed: Vec::new(),
+            hooks: Hooks::default(),
             is_deaf,
             queue: VecDeque::new(),
             events: input::listen().map_err(|error| error.to_string())?,
@@ -169,10 +173,13 @@ impl Engine {
 
     fn control(&mut self, id: &Value, request: &Value) {
         let answer = match request["subtype"].as_str() {
-            Some("initialize") => Ok(json!({
-                "commands": [], "agents": [], "models": [], "output_style": "default", "pid": std::process::id(),
-                "claude_code_version": version(), "current_permission_mode": self.options.permission_mode,
-            })),
+            Some("initialize") => {
+                self.hooks = Hooks::of(&request["hooks"]);
+                Ok(json!({
+                    "commands": [], "agents": [], "models": [], "output_style": "default", "pid": std::process::id(),
+                    "claude_code_version": version(), "current_permission_mode": self.options.permission_mode,
+                }))
+            }
             Some("interrupt") => {
                 self.is_interrupted = true;
                 Ok(json!({"still_queued": []}))

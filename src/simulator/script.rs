@@ -13,6 +13,8 @@ pub(super) enum Script {
     Huge(usize),
     Tool(String),
     Write { path: PathBuf, text: String },
+    Edit { path: PathBuf, old: String, new: String },
+    Read(PathBuf),
     Approvals(u64),
     Attachments,
     Recall,
@@ -54,6 +56,12 @@ impl Script {
                 let (path, text) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
                 Self::Write { path: path.into(), text: text.to_owned() }
             }
+            "/edit" => {
+                let mut words = rest.splitn(3, char::is_whitespace).map(str::to_owned);
+                let mut word = || words.next().unwrap_or_default();
+                Self::Edit { path: word().into(), old: word(), new: word() }
+            }
+            "/read" => Self::Read(rest.into()),
             "/approvals" => Self::Approvals(number(2)),
             "/attachments" => Self::Attachments,
             "/recall" => Self::Recall,
@@ -97,6 +105,11 @@ mod tests {
             Script::of("/write a/b.txt some text"),
             Script::Write { path: "a/b.txt".into(), text: "some text".into() }
         );
+        assert_eq!(
+            Script::of("/edit a.txt one two three"),
+            Script::Edit { path: "a.txt".into(), old: "one".into(), new: "two three".into() }
+        );
+        assert_eq!(Script::of("/read a.txt"), Script::Read("a.txt".into()));
         assert_eq!(Script::of("/crash 7"), Script::Crash(7));
         assert_eq!(Script::of("/hang"), Script::Hang(Deafness::Firm));
     }

@@ -1,7 +1,7 @@
 //! Tools, and the questions that come before them.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::engine::Engine;
+use super::hooks::Hooked;
 use super::turn::Outcome;
 
 /// How often a running command is looked at.
@@ -19,16 +20,20 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 const INTERRUPTED: Outcome = Outcome::Interrupted("aborted_tools");
 
-/// One call of a tool, and the question whether it may be made.
-struct Call {
-    tool: &'static str,
-    tool_use_id: String,
-    input: Value,
-    /// The question's name; none when no leave is needed.
+/// One call of a tool.
+pub(super) struct Call {
+    pub(super) tool: &'static str,
+    pub(super) tool_use_id: String,
+    pub(super) input: Value,
+}
+
+/// A call, and the question whether it may be made; none when no leave is needed.
+struct Asked {
+    call: Call,
     question: Option<String>,
 }
 
-/// What a person said to a call.
+/// What became of a call before the tool was used.
 enum Leave {
     /// With this input.
     Given(Value),
@@ -38,71 +43,130 @@ enum Leave {
 impl Engine {
     /// Runs a shell command, if it may.
     pub(super) fn run_tool(&mut self, command: &str) -> Outcome {
-        let call = self.call("Bash", json!({"command": command, "description": "Runs a command"}));
-        let Some(leave) = self.leave(&call) else {
-            return INTERRUPTED;
-        };
-        match leave {
-            Leave::Refused(message) => self.told(&call, &message, true),
-            Leave::Given(input) => {
-                let command = input["command"].as_str().unwrap_or_default().to_owned();
-                match self.shell(&command) {
-                    Some((output, is_error)) => self.told(&call, &output, is_error),
-                    None => INTERRUPTED,
-                }
-            }
-        }
+        let input = json!({"command": command, "description": "Runs a command"});
+        self.use_tool("Bash", input, |engine, input| {
+            let command = input["command"].as_str().unwrap_or_default().to_owned();
+            engine.shell(&command)
+        })
     }
 
     /// Writes a file, if it may.
     pub(super) fn write_file(&mut self, path: &Path, text: &str) -> Outcome {
-        let call = self.call("Write", json!({"file_path": path, "content": text}));
-        let Some(leave) = self.leave(&call) else {
-            return INTERRUPTED;
-        };
-        match leave {
-            Leave::Refused(message) => self.told(&call, &message, true),
-            Leave::Given(input) => {
-                let path = input["file_path"].as_str().unwrap_or_default().to_owned();
-                match fs::write(&path, input["content"].as_str().unwrap_or_default()) {
-                    Ok(()) => self.told(&call, &format!("File created successfully at: {path}"), false),
-                    Err(error) => self.told(&call, &error.to_string(), true),
-                }
+        self.use_tool("Write", json!({"file_path": path, "content": text}), |_, input| {
+            let path = input["file_path"].as_str().unwrap_or_default();
+            let written = fs::write(path, input["content"].as_str().unwrap_or_default());
+            Some(told_of(written.map(|()| format!("File created successfully at: {path}"))))
+        })
+    }
+
+    /// Puts one text in the place of another, which stands in the file once, if it may.
+    pub(super) fn edit_file(&mut self, path: &Path, old: &str, new: &str) -> Outcome {
+        let input = json!({"file_path": path, "old_string": old, "new_string": new, "replace_all": false});
+        self.use_tool("Edit", input, |_, input| {
+            let [path, old, new] = ["file_path", "old_string", "new_string"]
+                .map(|field| input[field].as_str().unwrap_or_default());
+            let text = match fs::read_to_string(path) {
+                Ok(text) => text,
+                Err(error) => return Some((error.to_string(), true)),
+            };
+            match text.matches(old).count() {
+                0 => return Some(("String to replace not found in file.".to_owned(), true)),
+                1 => {}
+                several => return Some((format!("Found {several} matches of the string to replace."), true)),
             }
-        }
+            let written = fs::write(path, text.replacen(old, new, 1));
+            Some(told_of(written.map(|()| format!("The file {path} has been updated successfully."))))
+        })
+    }
+
+    /// Reads a file, for which nobody's leave is needed.
+    pub(super) fn read_file(&mut self, path: &Path) -> Outcome {
+        self.use_tool("Read", json!({"file_path": path}), |_, input| {
+            Some(told_of(fs::read_to_string(input["file_path"].as_str().unwrap_or_default())))
+        })
     }
 
     /// Asks many questions before the first is answered.
     pub(super) fn ask_often(&mut self, count: u64) -> Outcome {
         let mut calls = Vec::new();
         for number in 0..count {
-            calls.push(self.call("Read", json!({"file_path": format!("/simulated/{number}")})));
+            let call = self.call("Read", json!({"file_path": format!("/simulated/{number}")}));
+            let needs_leave = !self.is_free("Read");
+            let Some(asked) = self.ask(call, needs_leave) else { return INTERRUPTED };
+            calls.push(asked);
         }
         let mut outcomes = Vec::new();
-        for call in &calls {
-            let Some(leave) = self.leave(call) else {
-                return INTERRUPTED;
+        for asked in calls {
+            let (call, leave) = match asked {
+                Ok(asked) => {
+                    let Some(leave) = self.leave(&asked) else { return INTERRUPTED };
+                    (asked.call, leave)
+                }
+                Err((call, reason)) => (call, Leave::Refused(reason)),
             };
             let (text, is_refused) = match leave {
                 Leave::Given(_) => ("allowed".to_owned(), false),
                 Leave::Refused(message) => (message, true),
             };
-            self.outcome_of(call, &text, is_refused);
+            self.outcome_of(&call, &text, is_refused);
             outcomes.push(text);
         }
         self.say(&format!("tool said: {}", outcomes.join("; ")))
     }
 
-    /// Prints the call and, where leave is needed, the question.
+    /// Calls a tool: hooks, leave, the tool itself, hooks again. `act` tells what came of it and whether that is an error;
+    /// none when it was interrupted.
+    fn use_tool(
+        &mut self,
+        tool: &'static str,
+        input: Value,
+        act: impl FnOnce(&mut Self, &Value) -> Option<(String, bool)>,
+    ) -> Outcome {
+        let call = self.call(tool, input);
+        // What is read with it lies in the project.
+        let needs_leave = tool != "Read" && !self.is_free(tool);
+        let asked = match self.ask(call, needs_leave) {
+            Some(Ok(asked)) => asked,
+            Some(Err((call, reason))) => return self.told(&call, &reason, true),
+            None => return INTERRUPTED,
+        };
+        let input = match self.leave(&asked) {
+            Some(Leave::Given(input)) => input,
+            Some(Leave::Refused(message)) => return self.told(&asked.call, &message, true),
+            None => return INTERRUPTED,
+        };
+        let Some((text, is_error)) = act(self, &input) else { return INTERRUPTED };
+        if !is_error && self.hooks_after(&asked.call, &input, &text).is_none() {
+            return INTERRUPTED;
+        }
+        self.told(&asked.call, &text, is_error)
+    }
+
+    /// Prints the call.
     fn call(&mut self, tool: &'static str, input: Value) -> Call {
         let tool_use_id = format!("toolu_{}", Uuid::new_v4().simple());
         self.message(&json!([{"type": "tool_use", "id": tool_use_id, "name": tool, "input": input}]));
+        Call { tool, tool_use_id, input }
+    }
+
+    /// Whether a tool may be used without anybody's leave.
+    fn is_free(&self, tool: &str) -> bool {
         let mode = self.options.permission_mode.as_str();
-        let is_free = mode == "bypassPermissions"
-            || (mode == "acceptEdits" && tool == "Write")
-            || self.always_allowed.iter().any(|allowed| allowed == tool);
-        let question = (!is_free).then(|| {
+        mode == "bypassPermissions"
+            || (mode == "acceptEdits" && (tool == "Write" || tool == "Edit"))
+            || self.always_allowed.iter().any(|allowed| allowed == tool)
+    }
+
+    /// Asks the hooks, then prints the question where leave is needed. An error is the hooks' reason against the call.
+    /// `None`: interrupted.
+    fn ask(&mut self, call: Call, needs_leave: bool) -> Option<Result<Asked, (Call, String)>> {
+        let call = match self.hooks_before(&call)? {
+            Hooked::Passed(input) => Call { input, ..call },
+            Hooked::Blocked(reason) => return Some(Err((call, reason))),
+        };
+        let question = needs_leave.then(|| {
             let id = Uuid::new_v4().to_string();
+            let Call { tool, tool_use_id, input } = &call;
             self.output.line(&json!({
                 "type": "control_request", "request_id": id,
                 "request": {
@@ -115,13 +179,13 @@ impl Engine {
             }));
             id
         });
-        Call { tool, tool_use_id, input, question }
+        Some(Ok(Asked { call, question }))
     }
 
     /// Waits for the answer as long as it takes. `None`: interrupted.
-    fn leave(&mut self, call: &Call) -> Option<Leave> {
-        let Some(question) = &call.question else {
-            return Some(Leave::Given(call.input.clone()));
+    fn leave(&mut self, asked: &Asked) -> Option<Leave> {
+        let Asked { call, question: Some(question) } = asked else {
+            return Some(Leave::Given(asked.call.input.clone()));
         };
         self.listen_until(None, |engine| engine.answers.contains_key(question));
         let answer = self.answers.remove(question)?;
@@ -181,6 +245,14 @@ impl Engine {
                 return None;
             }
         }
+    }
+}
+
+/// What the model is told of an operation on files, and whether it is an error.
+fn told_of(done: io::Result<String>) -> (String, bool) {
+    match done {
+        Ok(text) => (text, false),
+        Err(error) => (error.to_string(), true),
     }
 }
 

@@ -64,7 +64,7 @@ impl Engine {
         let cwd = std::env::current_dir().unwrap_or_default();
         self.output.line(&json!({
             "type": "system", "subtype": "init", "cwd": cwd, "session_id": self.transcript.session,
-            "tools": ["Bash", "Read", "Write"], "mcp_servers": [], "model": self.options.model,
+            "tools": ["Bash", "Edit", "Read", "Write"], "mcp_servers": [], "model": self.options.model,
             "permissionMode": self.options.permission_mode, "slash_commands": ["clear", "recap"],
             "claude_code_version": version(), "uuid": Uuid::new_v4(), "user_message_uuids": ids,
         }));
@@ -98,6 +98,8 @@ impl Engine {
             Script::Huge(bytes) => self.say(&"x".repeat(*bytes)),
             Script::Tool(command) => self.run_tool(command),
             Script::Write { path, text } => self.write_file(path, text),
+            Script::Edit { path, old, new } => self.edit_file(path, old, new),
+            Script::Read(path) => self.read_file(path),
             Script::Approvals(count) => self.ask_often(*count),
             Script::Recall => {
                 let answer = format!("you said: {}", self.transcript.texts.join("; "));

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher};
 use tandem_actors::agent::{
-    AgentHandle, AgentInput, AgentOutput, Conversation, Decision, Exit, Launch, Launcher as _, Stop,
-    TurnResult,
+    AgentHandle, AgentInput, AgentOutput, Conversation, Decision, Exit, Hook, HookAnswer, Launch,
+    Launcher as _, Stop, TurnResult,
 };
 use tandem_actors::content::Content;
 use tandem_actors::event::Approval;
@@ -107,7 +107,8 @@ impl Place {
             model: None,
             permission_mode: None,
         });
-        Agent { kind: self.kind, handle, unread: Vec::new().into_iter(), seen: Vec::new() }
+        let unread = Vec::new().into_iter();
+        Agent { kind: self.kind, handle, unread, seen: Vec::new(), is_guarded: false }
     }
 
     /// What has to be said so that the agent recalls, waits, runs a command, or asks often.
@@ -122,6 +123,18 @@ impl Place {
 
     pub(crate) fn bash(&self, command: &str) -> String {
         format!("{} {command}", self.kind.either("/tool", "bash"))
+    }
+
+    pub(crate) fn write(&self, path: &Path, text: &str) -> String {
+        format!("{} {} {text}", self.kind.either("/write", "write"), path.display())
+    }
+
+    pub(crate) fn edit(&self, path: &Path, old: &str, new: &str) -> String {
+        format!("{} {} {old} {new}", self.kind.either("/edit", "edit"), path.display())
+    }
+
+    pub(crate) fn read(&self, path: &Path) -> String {
+        format!("{} {}", self.kind.either("/read", "read"), path.display())
     }
 
     pub(crate) fn three_questions(&self) -> &'static str {
@@ -211,6 +224,8 @@ pub(crate) struct Agent {
     pub(crate) handle: AgentHandle,
     unread: std::vec::IntoIter<AgentOutput>,
     pub(crate) seen: Vec<AgentOutput>,
+    /// Whether the test answers hooks itself; otherwise all of them pass, and nobody sees them.
+    pub(crate) is_guarded: bool,
 }
 
 impl Agent {
@@ -218,6 +233,12 @@ impl Agent {
     pub(crate) async fn next(&mut self) -> Option<AgentOutput> {
         loop {
             if let Some(output) = self.unread.next() {
+                if let AgentOutput::Hook(hook) = &output
+                    && !self.is_guarded
+                {
+                    self.hook_answer(hook, HookAnswer::Pass).await;
+                    continue;
+                }
                 self.seen.push(output.clone());
                 return Some(output);
             }
@@ -289,6 +310,19 @@ impl Agent {
             _ => None,
         })
         .await
+    }
+
+    /// The next hook.
+    pub(crate) async fn hooks(&mut self) -> Hook {
+        self.until(|output| match output {
+            AgentOutput::Hook(hook) => Some(hook),
+            _ => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn hook_answer(&self, hook: &Hook, answer: HookAnswer) {
+        self.tell(AgentInput::HookAnswer { request: hook.request.clone(), answer }).await;
     }
 
     pub(crate) async fn stop(&self, stop: Stop) {

@@ -7,6 +7,7 @@
 //! | `recall` | all earlier texts of the user, as `you said: A; B` |
 //! | `slow N MS` | N pieces of text, one every MS milliseconds |
 //! | `write PATH TEXT` | a call of the tool Write |
+//! | `edit PATH OLD NEW` | a call of the tool Edit |
 //! | `bash COMMAND` | a call of the tool Bash |
 //! | `background COMMAND` | the same, without waiting for its end |
 //! | `read PATH …` | one call of the tool Read for each path, all at once |
@@ -169,6 +170,12 @@ impl Answer {
             "write" => {
                 let (path, text) = rest.split_once(' ').unwrap_or((rest, ""));
                 Self::call("Write", json!({"file_path": path, "content": text}))
+            }
+            "edit" => {
+                let mut words = rest.splitn(3, ' ');
+                let mut word = || words.next().unwrap_or_default();
+                let (path, old, new) = (word(), word(), word());
+                Self::call("Edit", json!({"file_path": path, "old_string": old, "new_string": new}))
             }
             "call" => {
                 let (tool, input) = rest.split_once(' ').unwrap_or((rest, "{}"));

@@ -12,6 +12,7 @@ use tandem::service::Settings;
 use tandem_actors::agent::gauge::{NoGauge, ProcGauge};
 use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher};
 use tandem_actors::clock::{Clock, SystemClock};
+use tandem_actors::guard::{Guard, Rules};
 use tandem_actors::hub::Hub;
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::locks::{Fence, Keeper};
@@ -100,6 +101,19 @@ fn hub(journal: &MemoryJournal) -> Hub {
     let metrics = Metrics::default();
     let mut simulator = ProcessConfig::new(env!("CARGO_BIN_EXE_tandem"), Environment::inherited(&[]));
     simulator.args_prefix = vec!["simulator".into()];
+    let projects = Projects::start(ProjectParts {
+        journal: Arc::new(journal.clone()),
+        clock: clock.clone(),
+        encoder: tandem::ws::frame::encode,
+        board: board.clone(),
+        metrics: metrics.clone(),
+        allowed_roots: vec![std::env::temp_dir()],
+        arbiter: actix_rt::Arbiter::current(),
+        channels: Vec::new(),
+    });
+    let keeper = Keeper::new(clock.clone(), Arc::new(journal.clone()), projects.clone(), Fence(0));
+    let locks = Arc::new(LockDesk::new(keeper.clone(), projects.clone(), LockPolicy::default()));
+    let guard = Arc::new(Guard::new(keeper, Rules::default(), board.clone(), clock.clone()));
     let around = Surroundings {
         journal: Arc::new(journal.clone()),
         launcher: Arc::new(ProcessLauncher::start(simulator, Arc::new(journal.clone())).unwrap()),
@@ -107,6 +121,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
         board: board.clone(),
         policy: Policy::default(),
         slots: slots.clone(),
+        guard,
         metrics: metrics.clone(),
         grace: Duration::from_secs(1),
     };
@@ -122,18 +137,6 @@ fn hub(journal: &MemoryJournal) -> Hub {
     };
     let registry = Registry::new(setup).start();
     let (journal, gauge) = (Arc::new(journal.clone()), Arc::new(ProcGauge::default()));
-    let projects = Projects::start(ProjectParts {
-        journal: journal.clone(),
-        clock: clock.clone(),
-        encoder: tandem::ws::frame::encode,
-        board: board.clone(),
-        metrics: metrics.clone(),
-        allowed_roots: vec![std::env::temp_dir()],
-        arbiter: actix_rt::Arbiter::current(),
-        channels: Vec::new(),
-    });
-    let keeper = Keeper::new(clock.clone(), journal.clone(), projects.clone(), Fence(0));
-    let locks = Arc::new(LockDesk::new(keeper, projects.clone(), LockPolicy::default()));
     Hub {
         registry,
         board,

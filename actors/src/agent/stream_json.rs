@@ -15,6 +15,12 @@ pub use parse::{garbage, parse};
 /// The name of our first request; its answer means that the agent is ready.
 const INITIALIZE: &str = "tandem-initialize";
 
+/// The name of the hook before a tool.
+const BEFORE: &str = "tandem-before";
+
+/// The name of the hook after a tool.
+const AFTER: &str = "tandem-after";
+
 /// All our requests are named with this; answers to other names are echoes of answers that we gave.
 const OUR_PREFIX: &str = "tandem-";
 

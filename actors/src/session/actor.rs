@@ -1,6 +1,7 @@
 //! The actor around the plain parts: inbox, append, and what happens when it is durable.
 
 mod agency;
+mod guarding;
 mod handlers;
 mod inbox;
 mod pace;
@@ -25,6 +26,7 @@ use crate::agent::Launcher;
 use crate::clock::{Clock, Timestamp};
 use crate::down::DownGuard;
 use crate::event::{By, Event, StopReason};
+use crate::guard::Guard;
 use crate::ids::SessionId;
 use crate::journal::{Append, Journal, JournalError};
 use crate::metrics::Metrics;
@@ -33,6 +35,7 @@ use crate::registry::{Board, Slots};
 use crate::room::Room;
 
 use agency::Agency;
+use guarding::Guarding;
 use inbox::{Input, Known};
 
 /// Senders that a session holds mail from at a time without slowing any: connections, HTTP requests, its agent.
@@ -60,6 +63,8 @@ pub struct Surroundings {
     pub policy: Policy,
     /// Places for agents.
     pub slots: Slots,
+    /// Holds agents to the locks.
+    pub guard: Arc<Guard>,
     /// What is counted.
     pub metrics: Metrics,
     /// How long an agent may take to finish when the server stops.
@@ -96,6 +101,7 @@ pub struct Session {
     loaded_at: Instant,
     retry_timer: Option<SpawnHandle>,
     agency: Agency,
+    guarding: Guarding,
     last_delta: Option<Instant>,
     delta_timer: Option<SpawnHandle>,
     /// What the agent has left, until it is in the journal.
@@ -143,6 +149,7 @@ impl Session {
             loaded_at: Instant::now(),
             retry_timer: None,
             agency: Agency::default(),
+            guarding: Guarding::default(),
             last_delta: None,
             delta_timer: None,
             remains: None,
@@ -345,7 +352,8 @@ impl Session {
         for (ask, answer) in answers {
             ask.answer(answer, &self.around.metrics);
         }
-        for (_, durable) in heard {
+        for (heard, durable) in heard {
+            self.guard(&heard, context);
             let _ = durable.send(());
         }
         for effect in batch.effects {

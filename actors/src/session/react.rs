@@ -19,7 +19,7 @@ use crate::journal::TranscriptLine;
 
 /// Takes in one output and returns the events to be journalled.
 ///
-/// `Transcript` and `Garbage` lead to no event and are not handed in here.
+/// `Hook`, `Transcript` and `Garbage` lead to no event; the last two are not handed in here.
 pub fn react(state: &State, live: &mut Live, output: &AgentOutput, now: Timestamp) -> Vec<Event> {
     match output {
         AgentOutput::Ready { pid, version } => ready(live, *pid, version.as_ref()),
@@ -46,7 +46,8 @@ pub fn react(state: &State, live: &mut Live, output: &AgentOutput, now: Timestam
         }
         AgentOutput::Result(result) => turn_over(state, live, result, now),
         AgentOutput::Exited(exit) => gone(state, live, exit, now),
-        AgentOutput::Transcript(_) | AgentOutput::Garbage { .. } => Vec::new(),
+        // What waits for a lock is answered by the session's guard, and journalled nowhere.
+        AgentOutput::Hook(_) | AgentOutput::Transcript(_) | AgentOutput::Garbage { .. } => Vec::new(),
     }
 }
 

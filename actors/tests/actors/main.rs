@@ -9,6 +9,7 @@ mod clock;
 mod creation;
 mod devices;
 mod framework;
+mod guarding;
 mod lifetimes;
 mod messages;
 mod notices;

@@ -17,10 +17,11 @@ use tandem_actors::agent::{
 use tandem_actors::clock::{ManualClock, Timestamp};
 use tandem_actors::content::Content;
 use tandem_actors::event::{Approval, By, Event, SubmitMode};
+use tandem_actors::guard::{Attempt, Collisions, Enforcement, Mode, ReadAgain, Rules, Ruling};
 use tandem_actors::hub::Hub;
 use tandem_actors::ids::{Epoch, MessageId, Seq, SessionId, UserId};
 use tandem_actors::journal::{Journal, MemoryJournal, TranscriptLine};
-use tandem_actors::project::LockPolicy;
+use tandem_actors::project::{Feed, LockPolicy, ProjectEvent};
 use tandem_actors::refusal::Refusal;
 use tandem_actors::registry::{Create, Limits};
 use tandem_actors::session::{Answer, Command, DeviceCard, Policy, Submit, View};
@@ -40,6 +41,7 @@ pub struct House {
     pub clock: ManualClock,
     pub loads: Loads,
     pub desk: Desk,
+    pub watchman: Watchman,
     folder: tempfile::TempDir,
 }
 
@@ -50,6 +52,51 @@ pub struct Loads(pub Arc<Mutex<Load>>);
 impl Gauge for Loads {
     fn measure(&self, _agents: &[(SessionId, u32)]) -> Load {
         self.0.lock().unwrap().clone()
+    }
+}
+
+/// What the guard goes by, as the test wants it, and what it has told.
+#[derive(Clone, Default)]
+pub struct Watchman {
+    pub mode: Arc<Mutex<Mode>>,
+    pub ruling: Arc<Mutex<Option<Ruling>>>,
+    pub attempts: Arc<Mutex<Vec<Attempt>>>,
+    pub told: Arc<Mutex<Vec<ProjectEvent>>>,
+}
+
+impl Watchman {
+    fn rules(&self) -> Rules {
+        let me = Arc::new(self.clone());
+        Rules { enforcement: me.clone(), collisions: me.clone(), feed: me, ..Rules::default() }
+    }
+
+    /// All that was told of a kind, as JSON.
+    pub fn told(&self, kind: &str) -> Vec<Value> {
+        let told = self.told.lock().unwrap();
+        let told = told.iter().map(|event| serde_json::to_value(event).unwrap());
+        told.filter(|event| event["kind"] == kind).map(|event| event["data"].clone()).collect()
+    }
+}
+
+impl Enforcement for Watchman {
+    fn of(&self, _project: &str) -> Mode {
+        *self.mode.lock().unwrap()
+    }
+}
+
+impl Collisions for Watchman {
+    fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling> {
+        self.attempts.lock().unwrap().push(attempt.clone());
+        match self.ruling.lock().unwrap().clone() {
+            Some(ruling) => Box::pin(std::future::ready(ruling)),
+            None => ReadAgain.before_write(attempt),
+        }
+    }
+}
+
+impl Feed for Watchman {
+    fn tell(&self, _project: &Arc<str>, event: ProjectEvent) {
+        self.told.lock().unwrap().push(event);
     }
 }
 
@@ -176,6 +223,7 @@ impl House {
 
     async fn build(journal: MemoryJournal, desk: Desk, slots: usize, policy: Policy) -> Self {
         let loads = Loads::default();
+        let watchman = Watchman::default();
         let panics = Arc::new(AtomicUsize::new(0));
         let dawdles = Arc::new(AtomicBool::new(false));
         let (launched, played) = mpsc::unbounded_channel();
@@ -195,6 +243,7 @@ impl House {
                 out.push(b'\n');
             },
             policy,
+            guard: watchman.rules(),
             max_agents: slots,
             gauge: Arc::new(loads.clone()),
             limits: Limits::default(),
@@ -213,6 +262,7 @@ impl House {
             clock,
             loads,
             desk,
+            watchman,
             folder,
         }
     }

@@ -3,13 +3,28 @@
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{INITIALIZE, OUR_PREFIX};
-use crate::agent::{AgentInput, Decision};
+use super::{AFTER, BEFORE, INITIALIZE, OUR_PREFIX};
+use crate::agent::{ASKING_TOOLS, AgentInput, Decision, HookAnswer, TELLING_TOOLS};
+
+/// For how long the agent may wait for the answer to a hook, in seconds: a day. Whoever answers has deadlines of their own,
+/// and one that is over here would let the tool run.
+const HOOK_SECONDS: u32 = 86_400;
 
 /// The first line that an agent is given.
 #[must_use]
 pub fn initialize() -> String {
-    request(INITIALIZE, &json!({"subtype": "initialize"}))
+    let hook = |id: &str, tools: &[&str]| {
+        json!([{
+            "matcher": tools.join("|"),
+            "hookCallbackIds": [id],
+            "timeout": HOOK_SECONDS,
+            // An answer that the agent does not understand must not let a tool run.
+            "onFailure": "block",
+        }])
+    };
+    let hooks =
+        json!({"PreToolUse": hook(BEFORE, &ASKING_TOOLS), "PostToolUse": hook(AFTER, &TELLING_TOOLS)});
+    request(INITIALIZE, &json!({"subtype": "initialize", "hooks": hooks}))
 }
 
 /// One input as a line with its newline; `number` makes the names of requests unique within a process.
@@ -35,6 +50,7 @@ pub fn input(input: &AgentInput, number: u64) -> String {
             request(&name, &json!({"subtype": "set_permission_mode", "mode": mode}))
         }
         AgentInput::Answer { request, decision } => success(request.as_str(), &answer(decision)),
+        AgentInput::HookAnswer { request, answer } => success(request.as_str(), &hook_answer(answer)),
     }
 }
 
@@ -71,6 +87,22 @@ fn answer(decision: &Decision) -> String {
             }
         }
         Decision::Deny { message } => json!({"behavior": "deny", "message": message}).to_string(),
+    }
+}
+
+/// Neither a denial nor another input is said of a hook after the tool, so only the one before it is named.
+fn hook_answer(answer: &HookAnswer) -> String {
+    match answer {
+        HookAnswer::Pass => "{}".to_owned(),
+        HookAnswer::Instead { input } => {
+            // Without a decision, so that people are asked for leave as ever.
+            let input = on_one_line(input);
+            format!(r#"{{"hookSpecificOutput":{{"hookEventName":"PreToolUse","updatedInput":{input}}}}}"#)
+        }
+        HookAnswer::Deny { reason } => json!({"hookSpecificOutput": {
+            "hookEventName": "PreToolUse", "permissionDecision": "deny", "permissionDecisionReason": reason,
+        }})
+        .to_string(),
     }
 }
 
@@ -114,6 +146,38 @@ mod tests {
             encoded(&message),
             json!({"type": "user", "message": {"role": "user", "content": "two\nlines"},
                    "uuid": "0198f9a2-1111-7000-8000-000000000001", "parent_tool_use_id": null})
+        );
+    }
+
+    #[test]
+    fn the_first_line_asks_for_the_hooks_and_blocks_where_they_fail() {
+        let value: Value = serde_json::from_str(&initialize()).unwrap();
+        let before = &value["request"]["hooks"]["PreToolUse"][0];
+        assert_eq!(before["matcher"], "Edit|Write|MultiEdit|NotebookEdit|Bash|Read");
+        assert_eq!((&before["hookCallbackIds"], &before["onFailure"]), (&json!([BEFORE]), &json!("block")));
+        let after = &value["request"]["hooks"]["PostToolUse"][0];
+        assert_eq!(after["matcher"], "Edit|Write|MultiEdit|NotebookEdit|Read");
+    }
+
+    #[test]
+    fn a_hook_is_answered_in_the_agents_words() {
+        let answer = |answer| {
+            encoded(&AgentInput::HookAnswer { request: "r1".parse().unwrap(), answer })["response"].clone()
+        };
+        assert_eq!(
+            answer(HookAnswer::Pass),
+            json!({"subtype": "success", "request_id": "r1", "response": {}})
+        );
+        let denied = answer(HookAnswer::Deny { reason: "taken".into() })["response"].clone();
+        assert_eq!(
+            denied["hookSpecificOutput"],
+            json!({"hookEventName": "PreToolUse", "permissionDecision": "deny", "permissionDecisionReason": "taken"})
+        );
+        let instead = answer(HookAnswer::Instead { input: raw("{\n\"content\":\"merged\"}") });
+        assert_eq!(
+            instead["response"]["hookSpecificOutput"],
+            json!({"hookEventName": "PreToolUse", "updatedInput": {"content": "merged"}}),
+            "nothing is decided for the people who are asked for leave"
         );
     }
 

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::encode::{failure, success};
-use super::{INITIALIZE, Line, OUR_PREFIX};
-use crate::agent::{AgentOutput, Init, TurnResult};
+use super::{BEFORE, INITIALIZE, Line, OUR_PREFIX};
+use crate::agent::{AgentOutput, Hook, Init, Moment, TurnResult};
 use crate::event::Approval;
 use crate::ids::RequestId;
 use crate::journal::TranscriptLine;
@@ -232,13 +232,68 @@ fn control_request(raw: &RawValue) -> Option<Line> {
             })),
             None => Line::Reply(failure(&id, "can_use_tool needs tool_name and input")),
         },
-        (Some("hook_callback"), _) => Line::Reply(success(&id, "{}")),
+        (Some("hook_callback"), Some(request)) => hook_callback(&id, request),
         (subtype, _) => {
             let what = subtype.unwrap_or("without a subtype");
             Line::Reply(failure(&id, &format!("unsupported control request: {what}")))
         }
     };
     Some(line)
+}
+
+#[derive(Deserialize)]
+struct HookRequest<'a> {
+    #[serde(default)]
+    callback_id: Value,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct HookInput {
+    hook_event_name: String,
+    tool_name: String,
+    tool_input: Arc<RawValue>,
+    #[serde(default)]
+    tool_use_id: Value,
+    #[serde(default)]
+    agent_id: Value,
+    #[serde(default)]
+    cwd: Value,
+}
+
+fn hook_callback(id: &str, request: &RawValue) -> Line {
+    let Some(HookRequest { callback_id, input }) = fields(request) else {
+        return Line::Reply(success(id, "{}"));
+    };
+    match input.and_then(|input| hook(id, input)) {
+        Some(hook) => Line::Output(AgentOutput::Hook(hook)),
+        // Nobody can say what this tool would touch: it does not run.
+        None if callback_id == BEFORE => {
+            Line::Reply(failure(id, "PreToolUse needs tool_name and tool_input"))
+        }
+        // What only tells, and what nobody asked for, must not hold the agent.
+        None => Line::Reply(success(id, "{}")),
+    }
+}
+
+fn hook(id: &str, input: &RawValue) -> Option<Hook> {
+    let input: HookInput = fields(input)?;
+    let moment = match input.hook_event_name.as_str() {
+        "PreToolUse" => Moment::Before,
+        "PostToolUse" => Moment::After,
+        _ => return None,
+    };
+    let words = |value: &Value| value.as_str().map(str::to_owned);
+    Some(Hook {
+        request: request_id(id),
+        moment,
+        tool: input.tool_name,
+        input: input.tool_input,
+        tool_use_id: words(&input.tool_use_id),
+        helper: words(&input.agent_id),
+        cwd: input.cwd.as_str().map(Into::into),
+    })
 }
 
 #[derive(Deserialize)]

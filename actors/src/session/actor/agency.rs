@@ -255,7 +255,9 @@ impl Session {
             return;
         }
         // A tool that runs long and a person who thinks long are no hang.
-        let may_be_silent = !core.live.open_tools.is_empty() || !core.state.approvals.is_empty();
+        let may_be_silent = !core.live.open_tools.is_empty()
+            || !core.state.approvals.is_empty()
+            || self.guarding.is_waited_for();
         if may_be_silent {
             core.live.last_heard = Some(now);
         } else if core.live.last_heard.is_none_or(|heard| now >= heard + hang_after) {
@@ -330,7 +332,7 @@ impl Session {
         self.order_stop(how);
     }
 
-    fn tell_agent(&mut self, input: AgentInput) {
+    pub(super) fn tell_agent(&mut self, input: AgentInput) {
         let Some(hands) = &self.agency.hands else { return };
         if let Err(error) = hands.input.try_send(input) {
             // A closed channel: its exit is on the way. A full one: it reads nothing any more, so it is ended.

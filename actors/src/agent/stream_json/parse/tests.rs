@@ -156,10 +156,37 @@ fn a_tool_asks_and_withdraws() {
 }
 
 #[test]
+fn a_hook_tells_what_the_tool_is_called_with() {
+    let AgentOutput::Hook(hook) = output(
+        r#"{"type":"control_request","request_id":"h1","request":{"subtype":"hook_callback","callback_id":"tandem-before",
+            "input":{"hook_event_name":"PreToolUse","tool_name":"Edit","tool_input":{"file_path":"/a","n":1.0},
+            "tool_use_id":"toolu_1","cwd":"/srv","session_id":"s","permission_mode":"default"},"tool_use_id":"toolu_1"}}"#,
+    ) else {
+        panic!("no hook");
+    };
+    assert_eq!((hook.request.as_str(), hook.moment, hook.tool.as_str()), ("h1", Moment::Before, "Edit"));
+    assert_eq!(hook.input.get(), r#"{"file_path":"/a","n":1.0}"#);
+    assert_eq!((hook.tool_use_id.as_deref(), hook.helper), (Some("toolu_1"), None));
+    assert_eq!(hook.cwd.as_deref(), Some(std::path::Path::new("/srv")));
+
+    let AgentOutput::Hook(hook) = output(
+        r#"{"type":"control_request","request_id":"h2","request":{"subtype":"hook_callback","callback_id":"tandem-after",
+            "input":{"hook_event_name":"PostToolUse","tool_name":"Write","tool_input":{},"tool_response":{"x":1},
+            "agent_id":"a7"}}}"#,
+    ) else {
+        panic!("no hook");
+    };
+    assert_eq!((hook.moment, hook.helper.as_deref(), hook.tool_use_id), (Moment::After, Some("a7"), None));
+}
+
+#[test]
 fn no_request_of_the_agent_is_left_without_an_answer() {
     for (request, wanted) in [
         (r#"{"subtype":"elicitation"}"#, r#""error":"unsupported control request: elicitation""#),
         (r#"{"subtype":"hook_callback","callback_id":"c"}"#, r#""response":{}"#),
+        (r#"{"subtype":"hook_callback","callback_id":"tandem-after","input":7}"#, r#""response":{}"#),
+        (r#"{"subtype":"hook_callback","callback_id":"tandem-before","input":{}}"#, r#""subtype":"error""#),
+        (r#"{"subtype":"hook_callback"}"#, r#""response":{}"#),
         (r#"{"subtype":"can_use_tool"}"#, r#""subtype":"error""#),
         ("{}", r#""subtype":"error""#),
         ("7", r#""subtype":"error""#),
