@@ -10,7 +10,7 @@ use crate::support::faults::{Person, marked, rounds, zombies_of};
 use crate::support::figures::figure;
 use crate::support::model::Model;
 use crate::support::recorded::{have_no_faults, recorder};
-use crate::support::server::{Home, TestServer, eventually};
+use crate::support::server::{Home, PATIENCE, TestServer, eventually, eventually_within};
 use crate::support::{is_running, signal, try_signal};
 
 /// Which agent a run is played with, and how it can be asked what it has seen.
@@ -87,8 +87,10 @@ fn answers_to(transcript: &[Value], id: &str) -> usize {
 }
 
 async fn is_at_rest(server: &TestServer, session: &str) {
-    eventually("the session is at rest", async || {
-        server.get(&format!("/api/sessions/{session}")).await["status"] == "idle"
+    // Agents that were killed in a row are started again after pauses that grow, and a busy machine starts them slowly.
+    let state = format!("/api/sessions/{session}");
+    eventually_within(PATIENCE * 4, "the session is at rest", async || {
+        server.get(&state).await["status"] == "idle"
     })
     .await;
 }

@@ -205,8 +205,17 @@ impl TestServer {
 }
 
 /// Waits until something is true, looking again and again.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut is_true: impl FnMut() -> F) {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, is_true: impl FnMut() -> F) {
+    eventually_within(PATIENCE, what, is_true).await;
+}
+
+/// The same, for something that may take longer.
+pub(crate) async fn eventually_within<F: Future<Output = bool>>(
+    patience: Duration,
+    what: &str,
+    mut is_true: impl FnMut() -> F,
+) {
+    let deadline = Instant::now() + patience;
     while !is_true().await {
         assert!(Instant::now() < deadline, "never true: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
