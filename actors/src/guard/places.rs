@@ -98,7 +98,7 @@ pub(super) fn branches(uses: &[GitUse]) -> Vec<Resource> {
         let Some(repository) = Repository::of(folder) else { continue };
         let named = names.iter().filter(|name| repository.has(name)).map(String::as_str);
         for branch in named.chain([repository.current().as_str()]) {
-            let resource = Resource::branch(&repository.common, branch);
+            let resource = Resource::branch(&repository.place, branch);
             if !found.contains(&resource) {
                 found.push(resource);
             }
@@ -109,30 +109,36 @@ pub(super) fn branches(uses: &[GitUse]) -> Vec<Resource> {
 
 /// A repository as git lays it out on disk (gitrepository-layout(5)); git itself takes some milliseconds to tell the same.
 struct Repository {
+    /// Under which its branches are locked, the same for all working trees: the folder with `.git` in it, a bare repository
+    /// itself.
+    place: PathBuf,
     /// Of this working tree.
     git: PathBuf,
-    /// Of all working trees together (`git rev-parse --git-common-dir`): names the repository.
+    /// Of all working trees together.
     common: PathBuf,
 }
 
 impl Repository {
     /// Looks in a folder and upwards.
     fn of(folder: &Path) -> Option<Self> {
-        let git = canonical(folder).ancestors().find_map(|folder| {
+        canonical(folder).ancestors().find_map(|folder| {
             let inside = folder.join(".git");
             if inside.is_dir() {
-                return Some(inside);
+                return Some(Self { place: folder.to_owned(), git: inside.clone(), common: inside });
             }
             if let Some(elsewhere) = first_line(&inside) {
-                return Some(folder.join(elsewhere.strip_prefix("gitdir:")?.trim()));
+                let git = folder.join(elsewhere.strip_prefix("gitdir:")?.trim()).canonicalize().ok()?;
+                let Some(common) = first_line(&git.join("commondir")) else {
+                    // A submodule is a repository of its own.
+                    return Some(Self { place: folder.to_owned(), common: git.clone(), git });
+                };
+                let common = git.join(common).canonicalize().ok()?;
+                return Some(Self { place: around(&common), git, common });
             }
             let is_bare = ["HEAD", "objects", "refs"].iter().all(|name| folder.join(name).exists());
-            is_bare.then(|| folder.to_owned())
-        })?;
-        let git = git.canonicalize().ok()?;
-        let common =
-            first_line(&git.join("commondir")).map_or_else(|| git.clone(), |common| git.join(common));
-        Some(Self { common: common.canonicalize().ok()?, git })
+            let itself = || folder.to_owned();
+            is_bare.then(|| Self { place: around(folder), git: itself(), common: itself() })
+        })
     }
 
     /// The branch that is checked out, also in the middle of a rebase; `HEAD` where there is none.
@@ -158,6 +164,12 @@ impl Repository {
         };
         self.common.join(name).is_file() || is_packed()
     }
+}
+
+/// The folder that `.git` lies in.
+fn around(git: &Path) -> PathBuf {
+    let is_inside = git.file_name().is_some_and(|name| name == ".git");
+    git.parent().filter(|_| is_inside).unwrap_or(git).to_owned()
 }
 
 fn first_line(file: &Path) -> Option<String> {
@@ -224,7 +236,7 @@ mod tests {
         let (app, tree) = (path.join("app"), path.join("tree"));
         fs::create_dir_all(app.join("src")).unwrap();
         git(&app, &["init", "-q"]);
-        let shown = |branch: &str| format!("branch {branch} of {}/.git", app.display());
+        let shown = |branch: &str| format!("branch {branch} of {}", app.display());
         assert_eq!(branches_in(&app, &[]), [shown("main")], "before the first commit");
         git(&app, &["commit", "-q", "--allow-empty", "-m", "x"]);
         git(&app, &["branch", "old"]);
@@ -242,5 +254,11 @@ mod tests {
         git(&tree, &["checkout", "-q", "--detach"]);
         assert_eq!(branches_in(&tree, &[]), [shown("HEAD")]);
         assert_eq!(branches_in(&path, &["main"]), [""; 0]);
+        git(&path, &["clone", "-q", "--bare", "app", "bare"]);
+        let bare = path.join("bare");
+        assert_eq!(branches_in(&bare.join("refs"), &[]), [format!("branch main of {}", bare.display())]);
+        let part = app.join("part");
+        git(&app, &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../bare", "part"]);
+        assert_eq!(branches_in(&part, &[]), [format!("branch main of {}", part.display())]);
     }
 }

@@ -443,7 +443,7 @@ async fn git_in_a_command_takes_the_branch() {
     assert!(matches!(second.answer().await, HookAnswer::Pass));
     let holder = Holder::SessionId(second.session);
     let held = house.hub.locks.keeper().list().into_iter().find(|held| held.holder == holder).unwrap();
-    assert_eq!(held.wants[0].0, Resource::branch(&house.project().join(".git"), "main"));
+    assert_eq!(held.wants[0].0, Resource::branch(&house.project(), "main"));
     house.close().await;
 }
 
