@@ -2,6 +2,7 @@
 pub mod agent;
 pub mod blobs;
 pub mod clock;
+pub mod conflicts;
 pub mod content;
 pub mod device;
 pub mod down;
