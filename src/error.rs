@@ -55,7 +55,10 @@ pub fn status_of(code: Code) -> StatusCode {
         | Code::OutOfOrder
         | Code::AlreadyResolved
         | Code::NotQueued
-        | Code::SessionClosed => StatusCode::CONFLICT,
+        | Code::SessionClosed
+        | Code::Conflict
+        | Code::LockDenied
+        | Code::LockNotHeld => StatusCode::CONFLICT,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::QueueFull | Code::TooManySessions | Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::AgentFailed => StatusCode::BAD_GATEWAY,

@@ -9,7 +9,7 @@ mod cursors;
 mod directory;
 mod messages;
 mod notices;
-mod project;
+pub(crate) mod project;
 mod restart;
 mod rounds;
 mod saving;
