@@ -23,6 +23,7 @@ use tandem_actors::event::{By, SubmitMode};
 use tandem_actors::hub::Hub;
 use tandem_actors::ids::{MessageId, SessionId, UserId};
 use tandem_actors::journal::MemoryJournal;
+use tandem_actors::project::LockPolicy;
 use tandem_actors::registry::Create;
 use tandem_actors::registry::Limits;
 use tandem_actors::session::{Answer, Command, Policy, Submit};
@@ -96,6 +97,7 @@ async fn main() -> Result<()> {
         limits: Limits::default(),
         grace: Duration::from_secs(1),
         allowed_roots: vec![std::env::current_dir()?],
+        locks: LockPolicy::default(),
         threads: 1,
     })
     .await?;

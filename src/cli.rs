@@ -1,11 +1,14 @@
 //! The command line: what can be asked for, and which module answers it.
 
 pub mod answer;
+pub mod api;
 pub mod attach;
 pub mod backup;
 pub mod config;
+pub mod conflicts;
 pub mod connection;
 pub mod doctor;
+pub mod locks;
 pub mod render;
 pub mod restore;
 pub mod send;
@@ -85,6 +88,18 @@ pub enum Command {
     #[command(after_help = "Example:\n  tandem top --sort cost\n  tandem top --once")]
     Top(top::TopArgs),
 
+    /// See who holds which lock, and take one away
+    #[command(
+        after_help = "Example:\n  tandem locks --project ~/projects/site\n  tandem locks --project ~/projects/site --force src/index.html"
+    )]
+    Locks(locks::LocksArgs),
+
+    /// See who got in whose way, and settle it
+    #[command(
+        after_help = "Example:\n  tandem conflicts\n  tandem conflicts resolve 0198c0de-… theirs\n  tandem conflicts resolve 0198c0de-… merged both.txt"
+    )]
+    Conflicts(conflicts::ConflictsArgs),
+
     /// See whether everything the server needs is there, and what to do if not
     #[command(
         after_help = "Example:\n  tandem doctor --port 8080\n  tandem doctor --check\n\nExits with 1 when something must be put right."
@@ -154,6 +169,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Send(args) => return send::run(settings.load()?, args).await,
         Command::Attach(args) => attach::run(settings.load()?, args).await?,
         Command::Top(args) => top::run(settings.load()?, args).await?,
+        Command::Locks(args) => locks::run(&settings.load()?, &args).await?,
+        Command::Conflicts(args) => conflicts::run(&settings.load()?, &args).await?,
         Command::Backup(args) => backup::run(&settings.load()?, &args)?,
         Command::Restore(args) => restore::run(&settings.load()?, &args)?,
         Command::Doctor(args) => return doctor::run(settings.load(), &args).await,

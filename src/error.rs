@@ -50,17 +50,21 @@ pub fn status_of(code: Code) -> StatusCode {
         | Code::ApprovalNotFound
         | Code::DeviceNotFound
         | Code::ProjectNotFound
+        | Code::LockNotFound
+        | Code::ConflictNotFound
         | Code::NotFound => StatusCode::NOT_FOUND,
         Code::MessageIdReused
         | Code::OutOfOrder
         | Code::AlreadyResolved
         | Code::NotQueued
-        | Code::SessionClosed
         | Code::Conflict
         | Code::LockDenied
-        | Code::LockNotHeld => StatusCode::CONFLICT,
+        | Code::LockNotHeld
+        | Code::SessionClosed => StatusCode::CONFLICT,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::QueueFull | Code::TooManySessions | Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::QueueFull | Code::LockQueueFull | Code::TooManySessions | Code::RateLimited => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Code::AgentFailed => StatusCode::BAD_GATEWAY,
         Code::StorageUnavailable | Code::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
     }

@@ -8,13 +8,16 @@ mod blobs;
 mod body;
 mod caller;
 mod chat;
+mod conflicts;
 mod devices;
 mod events;
 mod health;
+mod locks;
 mod metrics;
 mod notify;
 mod page;
 mod params;
+mod projects;
 mod queue;
 mod recap;
 mod sessions;
@@ -99,6 +102,19 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(get().to(blobs::download))
                 .route(put().to(blobs::upload)),
         )
+        .service(
+            at("/locks")
+                .route(get().to(locks::list))
+                .route(post().to(locks::acquire))
+                .route(delete().to(locks::release)),
+        )
+        .service(at("/conflicts").route(get().to(conflicts::list)))
+        .service(
+            at("/conflicts/{conflict}/resolve")
+                .app_data(MaxBody(MAX_CONTENT_BYTES))
+                .route(post().to(conflicts::resolve)),
+        )
+        .service(at("/projects").route(get().to(projects::list)))
         .service(at("/devices").route(get().to(devices::all)))
         .service(at("/notify").route(post().to(notify::notify)))
         .service(at("/metrics/sessions").route(get().to(metrics::sessions)))

@@ -31,6 +31,12 @@ pub struct Overview {
     pub devices_online: usize,
     /// What the server itself takes, resident; none where that cannot be told.
     pub server_memory_bytes: Option<u64>,
+    /// Requests for locks that hold.
+    pub locks_held: usize,
+    /// Requests for locks that wait.
+    pub locks_waiting: usize,
+    /// Conflicts that nobody has settled yet.
+    pub conflicts_open: usize,
     /// Since it was started.
     pub uptime: Duration,
     /// Why the server cannot do its work, if so.
@@ -76,12 +82,16 @@ impl Overview {
             let (online, lag_events) = rooms.get(&session).map_or((0, None), |room| presence(room));
             Seen { memory_bytes: memory.get(&session).copied(), online, lag_events, summary }
         };
+        let (locks_held, locks_waiting) = hub.locks.keeper().counts();
         Self {
             sessions: summaries.into_iter().map(see).collect(),
             slots: hub.slots.usage(),
             connections: service.doors.connections(),
             devices_online: hub.directory.online(),
             server_memory_bytes: resident_bytes(),
+            locks_held,
+            locks_waiting,
+            conflicts_open: hub.projects.list().iter().map(|project| project.open_conflicts).sum(),
             uptime: service.started.elapsed(),
             troubles: Troubles::of(service),
         }

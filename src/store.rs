@@ -34,11 +34,12 @@ mod testing;
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tandem_actors::event::Record;
 use tandem_actors::ids::{DeviceId, Epoch, Seq, SessionId};
 use tandem_actors::journal::{
-    Append, Claim, CursorRow, DeviceRow, Journal, NoticeRow, Pending, SessionRow, TranscriptLine,
+    Append, ChannelRow, Claim, CursorRow, DeviceRow, Journal, NoticeRow, Pending, SessionRow, TranscriptLine,
 };
 
 use blobs::NextKey;
@@ -138,6 +139,14 @@ impl Journal for SqliteJournal {
         self.writer.ask(|answer| Request::Claim(session, answer))
     }
 
+    fn claim_channel(&self, project: Arc<str>) -> Pending<Claim> {
+        self.writer.ask(|answer| Request::ClaimChannel(project, answer))
+    }
+
+    fn channels(&self) -> Pending<Vec<ChannelRow>> {
+        self.readers.ask("list the channels of projects", queries::channels)
+    }
+
     fn append(&self, append: Append) -> Pending<()> {
         self.writer.ask(|answer| Request::Append(append, answer))
     }
@@ -157,6 +166,14 @@ impl Journal for SqliteJournal {
 
     fn devices(&self) -> Pending<Vec<DeviceRow>> {
         self.readers.ask("read the devices", queries::devices)
+    }
+
+    fn reserve_fences(&self, up_to: u64) -> Pending<()> {
+        self.writer.ask(|answer| Request::ReserveFences(up_to, answer))
+    }
+
+    fn fences(&self) -> Pending<u64> {
+        self.readers.ask("read the fencing numbers", queries::fences)
     }
 
     fn save_cursors(&self, cursors: Vec<CursorRow>) -> Pending<()> {

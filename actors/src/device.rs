@@ -5,10 +5,13 @@
 
 mod actor;
 mod outbox;
+mod project_wish;
 mod start;
+mod tenancy;
 
 pub use actor::Device;
 pub use outbox::{MAX_UNWRITTEN_NOTICES, Outbox, Outgoing, Receipt};
+pub use project_wish::{ProjectWish, SubscribeProject, SubscribedProject};
 
 use std::sync::Arc;
 
@@ -17,6 +20,7 @@ use serde_json::Value;
 
 use crate::ids::{Epoch, Seq, SessionId};
 use crate::notice::{Delivery, Notify};
+use crate::project::LockAnswer;
 use crate::refusal::Refusal;
 use crate::registry::Listed;
 use crate::room::Activity;
@@ -27,7 +31,7 @@ use crate::session::{Answer, Command, View};
 /// A person has one; a program that pipelines gains nothing above a few dozen, because commits are shared.
 pub const MAX_UNANSWERED: usize = 64;
 
-/// How many sessions one connection may follow (docs/protocol.md).
+/// How many sessions and projects one connection may follow (docs/protocol.md).
 pub const MAX_SUBSCRIPTIONS: usize = 64;
 
 /// One frame of a device, decoded. Requests of one connection are taken in the order in which they are sent.
@@ -57,6 +61,8 @@ pub enum Wish {
     Activity(SessionId, Activity, Option<Value>),
     /// Tell other devices something.
     Notify(Notify),
+    /// Something about a project.
+    Project(ProjectWish),
     /// Are you there?
     Ping,
     /// The frame could not be understood: answered as it says.
@@ -98,6 +104,10 @@ pub enum Reply {
         /// The state as of `head`.
         state: Arc<View>,
     },
+    /// The start of a project's stream; the stream follows it.
+    SubscribedProject(Box<SubscribedProject>),
+    /// What became of a request for a lock.
+    Lock(LockAnswer),
     /// The list of sessions; changes follow it.
     SessionList(Vec<Listed>),
     /// The outcome of a command.

@@ -14,7 +14,7 @@ use crate::clock::{Stamp, Timestamp};
 use crate::content::Content;
 use crate::ids::{DeviceId, MessageId, RequestId, Seq, SessionId, UserId};
 
-pub use record::{CannotDecode, ChainHash, Record};
+pub use record::{CannotDecode, ChainHash, Record, Subject};
 
 /// One fact that all devices must agree on; on the wire `kind` and `data` (docs/protocol.md, events).
 ///

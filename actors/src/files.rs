@@ -133,7 +133,7 @@ impl Files {
     /// folder, in a folder that does not exist, or is no plain file.
     pub async fn place(&self, project: &Path, file: &Path) -> Result<Place, Refusal> {
         let project =
-            crate::registry::project::check(project.to_owned(), self.parts.allowed_roots.clone()).await?;
+            crate::registry::check_project(project.to_owned(), self.parts.allowed_roots.clone()).await?;
         let file = file.to_owned();
         let found = tokio::task::spawn_blocking(move || Place::find(&project, &file)).await;
         found.unwrap_or_else(|_stopped| Err(Refusal::shutting_down()))

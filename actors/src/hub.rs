@@ -13,6 +13,7 @@ use crate::event::By;
 use crate::ids::{Seq, SessionId};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
+use crate::project::{LockDesk, Projects};
 use crate::refusal::Refusal;
 use crate::registry::{Board, Create, Cursors, Directory, Find, Notices, Registry, SessionHandle, Slots};
 use crate::room::Follow;
@@ -43,6 +44,10 @@ pub struct Hub {
     pub metrics: Metrics,
     /// Measures what agents take.
     pub gauge: Arc<dyn Gauge>,
+    /// What is told in projects.
+    pub projects: Arc<Projects>,
+    /// Where devices ask for locks.
+    pub locks: Arc<LockDesk>,
 }
 
 impl Hub {

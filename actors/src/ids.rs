@@ -78,6 +78,13 @@ impl SessionId {
         let name = [&message.uuid().into_bytes(), project_path.as_bytes()].concat();
         Self(Uuid::new_v5(&NAMESPACE, &name))
     }
+
+    /// Under which the channel of a project is journalled: the same for the same canonical path, for ever (UUID v5).
+    #[must_use]
+    pub fn of_channel(project_path: &str) -> Self {
+        const NAMESPACE: Uuid = uuid::uuid!("0d7c3f1e-94a2-4a8b-8c7e-5be3a1f60d27");
+        Self(Uuid::new_v5(&NAMESPACE, project_path.as_bytes()))
+    }
 }
 
 uuid_id! {

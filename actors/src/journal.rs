@@ -22,13 +22,21 @@ pub trait Journal: Blobs {
     /// The identity of this history. A restored backup has another.
     fn epoch(&self) -> Epoch;
 
-    /// All sessions that have an event, in no order.
+    /// All sessions that have an event, in no order; channels of projects are none.
     fn sessions(&self) -> Pending<Vec<SessionRow>>;
 
     /// Takes ownership of a session: its term rises by one, and every older owner's appends are refused from now on.
     ///
     /// An unknown session is made, empty. *Crash:* a claim without an append leaves nothing that is listed.
     fn claim(&self, session: SessionId) -> Pending<Claim>;
+
+    /// Takes ownership of the channel of a project, as [`Journal::claim`] does of a session; `project` is canonical.
+    ///
+    /// From then on it is read and written under [`SessionId::of_channel`], and is no session to anybody.
+    fn claim_channel(&self, project: Arc<str>) -> Pending<Claim>;
+
+    /// All channels of projects that have an event, in no order.
+    fn channels(&self) -> Pending<Vec<ChannelRow>>;
 
     /// Appends to one session and returns when everything is on disk.
     ///
@@ -97,6 +105,15 @@ pub struct SessionRow {
     pub session: SessionId,
     /// Its last event.
     pub head: Seq,
+    /// What the owner said of it at its last append.
+    pub summary: Arc<str>,
+}
+
+/// The channel of a project, without loading it.
+#[derive(Debug, Clone)]
+pub struct ChannelRow {
+    /// Of which project; canonical.
+    pub project: Arc<str>,
     /// What the owner said of it at its last append.
     pub summary: Arc<str>,
 }

@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 use crate::event::{Outcome, Resolution, StopReason};
+use crate::locks::Reason;
+use crate::project::{ConflictKind, Resolution as Settled};
 use crate::refusal::Code;
 
 pub use histogram::{Histogram, Reading};
@@ -82,6 +84,20 @@ pub struct Counts {
     pub catch_ups: Counter,
     /// How many events behind it was then.
     pub catch_up_events: Histogram,
+    /// Locks that somebody got.
+    pub locks_acquired: Counter,
+    /// Requests that found somebody in front of them and waited.
+    pub locks_waited_for: Counter,
+    /// Requests that got nothing.
+    pub locks_denied: ByWord<Reason>,
+    /// Locks that were not renewed in time.
+    pub locks_expired: Counter,
+    /// Locks that a person took away.
+    pub locks_forced: Counter,
+    /// Conflicts that were found.
+    pub conflicts_found: ByWord<ConflictKind>,
+    /// How conflicts were settled.
+    pub conflicts_settled: ByWord<Settled>,
     starts: Mutex<Starts>,
 }
 
@@ -135,6 +151,13 @@ impl Default for Counts {
             delivery_seconds: Histogram::new(SECONDS),
             catch_ups: Counter::default(),
             catch_up_events: Histogram::new(EVENTS),
+            locks_acquired: Counter::default(),
+            locks_waited_for: Counter::default(),
+            locks_denied: ByWord::default(),
+            locks_expired: Counter::default(),
+            locks_forced: Counter::default(),
+            conflicts_found: ByWord::default(),
+            conflicts_settled: ByWord::default(),
             starts: Mutex::default(),
         }
     }

@@ -6,13 +6,31 @@
 //! watcher (disk) ──┘
 //! ```
 
+mod attendance;
+mod channel;
 mod conflict;
+mod counting;
 mod event;
+mod lock_answer;
+mod lock_desk;
+mod members;
+mod place;
+mod projects;
+mod repository;
+mod settler;
 
 use std::sync::Arc;
 
 pub use conflict::{Conflict, ConflictId, ConflictKind, Resolution, Side};
 pub use event::{ChangeType, Happening, ProjectEvent, Role};
+pub use lock_answer::{LockAnswer, LockEntry};
+pub use lock_desk::{
+    AlwaysOn, Enforcement, LockAct, LockAsk, LockDesk, LockOutcome, LockPolicy, Wait, Waiter,
+};
+pub use place::{LockName, file_in, within};
+pub use projects::{Member, ProjectEntry, ProjectParts, Projects, Visit};
+pub use repository::common_folder;
+pub use settler::{Settlement, Settler};
 
 /// Where what happens in projects is told. Takes everything in without waiting, in the order of telling.
 pub trait Feed: Send + Sync + 'static {

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::event::Subject;
 use crate::ids::{ConnectionId, DeviceId, Seq, SessionId, UserId};
 use crate::registry::{Board, Cursors};
 use crate::session::DeviceCard;
@@ -62,9 +63,15 @@ impl Room {
     /// one it waits for whoever comes or goes next.
     #[must_use]
     pub fn new(session: SessionId, encoder: Encoder) -> Self {
+        Self::of(Subject::Session(session), encoder)
+    }
+
+    /// The same for the channel of a project; its people are those of a session's room.
+    #[must_use]
+    pub fn of(subject: Subject, encoder: Encoder) -> Self {
         Self {
-            session,
-            tail: Tail::new(session, encoder),
+            session: subject.id(),
+            tail: Tail::new(subject, encoder),
             hall: Mutex::default(),
             changes: watch::Sender::new(0),
             cursors: Arc::default(),

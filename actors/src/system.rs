@@ -11,7 +11,9 @@ use crate::agent::gauge::Gauge;
 use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::journal::{Journal, JournalError, SessionRow};
+use crate::locks::{Fence, Keeper};
 use crate::metrics::Metrics;
+use crate::project::{LockDesk, LockPolicy, ProjectParts, Projects};
 use crate::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots, StopAll, save};
 use crate::room::Encoder;
 use crate::session::{Policy, Summary, Surroundings};
@@ -38,6 +40,8 @@ pub struct Parts {
     pub grace: Duration,
     /// Below which folders projects may lie.
     pub allowed_roots: Vec<PathBuf>,
+    /// How long locks hold, and requests for them wait.
+    pub locks: LockPolicy,
     /// How many threads sessions live on; 0 means the caller's own, as tests with a virtual clock need it.
     pub threads: usize,
 }
@@ -76,6 +80,23 @@ impl System {
         let notices = notices.await?;
         let arbiters: Vec<Arbiter> = (0..parts.threads).map(|_| Arbiter::new()).collect();
         let canonical = |root: PathBuf| root.canonicalize().unwrap_or(root);
+        let allowed_roots: Vec<PathBuf> = parts.allowed_roots.into_iter().map(canonical).collect();
+        let metrics = Metrics::default();
+        // Channels are written on a thread of their own: many locks are no reason for a conversation to wait.
+        let scribes = (parts.threads > 0).then(Arbiter::new);
+        let projects = Projects::start(ProjectParts {
+            journal: parts.journal.clone(),
+            clock: parts.clock.clone(),
+            encoder: parts.encoder,
+            board: board.clone(),
+            metrics: metrics.clone(),
+            allowed_roots: allowed_roots.clone(),
+            arbiter: scribes.as_ref().map_or_else(Arbiter::current, Arbiter::handle),
+            channels: parts.journal.channels().await?,
+        });
+        let fences = Fence(parts.journal.fences().await?);
+        let keeper = Keeper::new(parts.clock.clone(), parts.journal.clone(), projects.clone(), fences);
+        let locks = Arc::new(LockDesk::new(keeper, projects.clone(), parts.locks));
         let around = Surroundings {
             journal: parts.journal.clone(),
             launcher: parts.launcher,
@@ -83,10 +104,10 @@ impl System {
             board: board.clone(),
             policy: parts.policy,
             slots: Slots::new(parts.max_agents),
-            metrics: Metrics::default(),
+            metrics: metrics.clone(),
             grace: parts.grace,
         };
-        let (slots, metrics) = (around.slots.clone(), around.metrics.clone());
+        let slots = around.slots.clone();
         let setup = Setup {
             around,
             directory: directory.clone(),
@@ -94,7 +115,7 @@ impl System {
             encoder: parts.encoder,
             gauge: parts.gauge.clone(),
             limits: parts.limits,
-            allowed_roots: parts.allowed_roots.into_iter().map(canonical).collect(),
+            allowed_roots,
             arbiters: arbiters.iter().map(Arbiter::handle).collect(),
         };
         let registry = Registry::new(setup).start();
@@ -109,9 +130,11 @@ impl System {
             slots,
             metrics,
             gauge: parts.gauge,
+            projects,
+            locks,
         };
         hub.wake_unfinished();
-        Ok(Self { hub, arbiters })
+        Ok(Self { hub, arbiters: arbiters.into_iter().chain(scribes).collect() })
     }
 
     /// The way in.
@@ -127,6 +150,7 @@ impl System {
         let _ = self.hub.registry.send(StopAll).await;
         let Hub { journal, directory, cursors, .. } = &self.hub;
         save(&**journal, directory, cursors).await;
+        self.hub.projects.stop().await;
         for arbiter in self.arbiters {
             arbiter.stop();
             let _ = arbiter.join();

@@ -122,6 +122,14 @@ fn token(loaded: &Loaded, server: &ServerArgs) -> anyhow::Result<String> {
     Ok(text.trim().to_owned())
 }
 
+/// The device that a command of this machine is.
+///
+/// # Errors
+/// None that can come up: every machine has a name that a device may have.
+pub fn device_of(role: Role) -> anyhow::Result<DeviceId> {
+    device_id(role, &machine_name())
+}
+
 fn device_id(role: Role, machine: &str) -> anyhow::Result<DeviceId> {
     Ok(format!("{}-{machine}", role.word()).parse()?)
 }

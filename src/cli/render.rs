@@ -2,6 +2,7 @@
 
 mod agent;
 mod content;
+mod table;
 mod text;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use super::answer::Answer;
 use content::plain_text;
 
 pub use agent::{Block, blocks};
+pub use table::{columns, plain_time};
 pub use text::{Style, brief, clean, tool_line};
 
 /// Shows one conversation as it goes.

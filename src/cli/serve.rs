@@ -12,6 +12,7 @@ use clap::Args;
 use tandem_actors::agent::gauge::ProcGauge;
 use tandem_actors::clock::{Clock as _, SystemClock};
 use tandem_actors::ids::UserId;
+use tandem_actors::project::LockPolicy;
 use tandem_actors::registry::Limits;
 use tandem_actors::session::Policy;
 use tandem_actors::system::{Parts, System};
@@ -63,6 +64,10 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
         limits: limits(config),
         grace: Duration::from_secs(config.shutdown.grace_seconds),
         allowed_roots: config.projects.allowed_roots.clone(),
+        locks: LockPolicy {
+            ttl: Duration::from_secs(config.locks.ttl_seconds),
+            wait: Duration::from_secs(config.locks.wait_seconds),
+        },
         threads: SESSION_THREADS,
     })
     .await

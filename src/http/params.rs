@@ -6,6 +6,7 @@ use std::str::FromStr;
 use actix_web::{HttpRequest, web};
 use tandem_actors::blobs::BlobHash;
 use tandem_actors::ids::{DeviceId, MessageId, RequestId, SessionId};
+use tandem_actors::project::ConflictId;
 use tandem_actors::refusal::{Code, Refusal};
 
 /// The query, read one parameter at a time.
@@ -90,6 +91,11 @@ pub(super) fn device(request: &HttpRequest) -> Result<DeviceId, Refusal> {
 /// The attachment of the path, when it is the hash of any.
 pub(super) fn blob(request: &HttpRequest) -> Option<BlobHash> {
     part(request, "hash")
+}
+
+/// The conflict of the path, when it is an id.
+pub(super) fn conflict(request: &HttpRequest) -> Option<ConflictId> {
+    part(request, "conflict")
 }
 
 fn part<T: FromStr>(request: &HttpRequest, name: &str) -> Option<T> {

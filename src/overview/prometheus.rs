@@ -60,6 +60,7 @@ impl Collector for Scrape {
         self.sessions(&mut page)?;
         self.messages(&mut page)?;
         self.agents(&mut page)?;
+        self.locks(&mut page)?;
         self.journal(&mut page)?;
         self.traffic(&mut page)
     }
@@ -138,6 +139,21 @@ impl Scrape {
         let help = "Agents that ended before they were ready";
         page.counter("agent_start_failures", help, &metrics.agent_start_failures)?;
         page.counters("agent_stops", "Agents that were ready and ended", "reason", &metrics.agent_stops)
+    }
+
+    fn locks(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (overview, metrics) = (&self.overview, &self.metrics);
+        let states = [("held", overview.locks_held as u64), ("waiting", overview.locks_waiting as u64)];
+        page.gauges("locks", "Requests for locks that hold, and that wait", "state", states)?;
+        page.counter("locks_acquired", "Requests for locks that were granted", &metrics.locks_acquired)?;
+        let help = "Requests for locks that found somebody in front of them and waited";
+        page.counter("locks_contended", help, &metrics.locks_waited_for)?;
+        page.counters("locks_denied", "Requests for locks that got none", "reason", &metrics.locks_denied)?;
+        page.counter("locks_expired", "Locks that were not renewed in time", &metrics.locks_expired)?;
+        page.counter("locks_forced", "Locks that a person took away", &metrics.locks_forced)?;
+        page.gauge("conflicts_open", "Conflicts that nobody has settled yet", overview.conflicts_open)?;
+        page.counters("conflicts", "Conflicts found", "type", &metrics.conflicts_found)?;
+        page.counters("conflicts_settled", "How they ended", "outcome", &metrics.conflicts_settled)
     }
 
     fn journal(&self, page: &mut Page<'_>) -> fmt::Result {

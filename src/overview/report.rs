@@ -242,6 +242,9 @@ pub(crate) mod tests {
             connections: 2,
             devices_online: 1,
             server_memory_bytes: Some(20 << 20),
+            locks_held: 2,
+            locks_waiting: 1,
+            conflicts_open: 3,
             uptime: Duration::from_secs(61),
             troubles: Troubles::default(),
         }

@@ -162,7 +162,11 @@ fn finish(file: &Path, epoch: Option<&Epoch>) -> Result<Contents, CopyError> {
     }
     require_whole(&connection, file)?;
     let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let sessions = count("SELECT count(*) FROM session WHERE head > 0").map_err(failed)?.cast_unsigned();
+    let sessions = match database::has_channels(&connection).map_err(failed)? {
+        true => "SELECT count(*) FROM session WHERE head > 0 AND project IS NULL",
+        false => "SELECT count(*) FROM session WHERE head > 0",
+    };
+    let sessions = count(sessions).map_err(failed)?.cast_unsigned();
     let events = count("SELECT count(*) FROM event").map_err(failed)?.cast_unsigned();
     connection.close().map_err(|(_, cause)| failed(cause))?;
     let synced = File::open(file).and_then(|copy| copy.sync_all().and_then(|()| copy.metadata()));

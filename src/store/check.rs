@@ -1,4 +1,4 @@
-//! Looks at every event of every session: is the history whole?
+//! Looks at every event of every session and of every project's channel: is the history whole?
 
 mod blobs;
 
@@ -22,6 +22,8 @@ use super::{database, queries};
 pub struct Findings {
     /// Sessions that were looked at.
     pub sessions: u64,
+    /// Channels of projects that were looked at.
+    pub channels: u64,
     /// Events that were read, decoded and put into their chain.
     pub events: u64,
     /// Lines of transcripts that were counted.
@@ -55,6 +57,7 @@ struct Row {
     head: Seq,
     hash: ChainHash,
     lines: u64,
+    is_channel: bool,
 }
 
 /// Reads the whole journal of a data folder, also beside a running server. Nothing is written.
@@ -100,18 +103,25 @@ fn keys(connection: &Connection) -> rusqlite::Result<Vec<(i64, SessionId)>> {
 
 fn look_at(connection: &Connection, key: i64, findings: &mut Findings) -> rusqlite::Result<()> {
     let moment = connection.unchecked_transaction()?;
-    let row = moment
-        .prepare_cached("SELECT uuid, head, hash, lines FROM session WHERE key = ?1")?
-        .query_row([key], |row| {
-            Ok(Row {
-                key,
-                session: Uuid::from_bytes(row.get(0)?).into(),
-                head: row.get::<_, i64>(1)?.cast_unsigned(),
-                hash: ChainHash::from_bytes(row.get(2)?),
-                lines: row.get::<_, i64>(3)?.cast_unsigned(),
-            })
-        })?;
-    findings.sessions += 1;
+    let sql = match database::has_channels(&moment)? {
+        true => "SELECT uuid, head, hash, lines, project IS NOT NULL FROM session WHERE key = ?1",
+        false => "SELECT uuid, head, hash, lines, 0 FROM session WHERE key = ?1",
+    };
+    let row = moment.prepare_cached(sql)?.query_row([key], |row| {
+        Ok(Row {
+            key,
+            session: Uuid::from_bytes(row.get(0)?).into(),
+            head: row.get::<_, i64>(1)?.cast_unsigned(),
+            hash: ChainHash::from_bytes(row.get(2)?),
+            lines: row.get::<_, i64>(3)?.cast_unsigned(),
+            is_channel: row.get(4)?,
+        })
+    })?;
+    if row.is_channel {
+        findings.channels += 1;
+    } else {
+        findings.sessions += 1;
+    }
     look_at_events(&moment, &row, findings)?;
     look_at_transcript(&moment, &row, findings)
 }
@@ -144,6 +154,12 @@ fn look_at_events(connection: &Connection, row: &Row, findings: &mut Findings) -
             findings.problems.push(wrong(first_missing, problem));
         } else if !record.is_chained_to(last_hash) {
             findings.problems.push(wrong(record.seq, "it is not what was written: the chain breaks".into()));
+        }
+        if row.is_channel {
+            if let Err(error) = record.project_event() {
+                findings.problems.push(wrong(record.seq, format!("{error}: {}", error.cause)));
+            }
+            continue;
         }
         match record.event() {
             Ok(event) => {

@@ -15,8 +15,15 @@ use super::open_error::OpenError;
 const OLDEST_LIBRARY: i32 = 3_051_003;
 
 /// All versions of the schema in their order: the first makes version 1, each one more.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
+];
+
+/// From this version on there are channels beside the sessions.
+const CHANNELS_SINCE: i64 = 4;
 
 /// How long one connection waits for another's lock. Only start-up and a checkpoint behind a reader ever wait.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -180,6 +187,12 @@ fn migrate(connection: &mut Connection, folder: &Folder) -> Result<(), OpenError
 pub(super) fn is_known(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(usize::try_from(version).is_ok_and(|version| (1..=MIGRATIONS.len()).contains(&version)))
+}
+
+/// Whether the database is of a version that keeps channels of projects beside its sessions.
+pub(super) fn has_channels(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version >= CHANNELS_SINCE)
 }
 
 fn epoch(connection: &Connection) -> rusqlite::Result<Epoch> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Error, OptionalExtension as _, Row, params};
 use tandem_actors::clock::Timestamp;
 use tandem_actors::event::{ChainHash, Record};
 use tandem_actors::ids::{Seq, SessionId, Term};
-use tandem_actors::journal::{DeviceRow, SessionRow, TranscriptLine};
+use tandem_actors::journal::{ChannelRow, DeviceRow, SessionRow, TranscriptLine};
 use uuid::Uuid;
 
 use super::request::TokenRow;
@@ -16,7 +16,7 @@ use super::rows::{self, MAX_SEQ};
 /// The list of sessions that have an event.
 pub(super) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<SessionRow>> {
     connection
-        .prepare_cached("SELECT uuid, head, summary FROM session WHERE head > 0")?
+        .prepare_cached("SELECT uuid, head, summary FROM session WHERE head > 0 AND project IS NULL")?
         .query_map([], |row| {
             Ok(SessionRow {
                 session: Uuid::from_bytes(row.get(0)?).into(),
@@ -25,6 +25,23 @@ pub(super) fn sessions(connection: &Connection) -> rusqlite::Result<Vec<SessionR
             })
         })?
         .collect()
+}
+
+/// The channels of projects that have an event.
+pub(super) fn channels(connection: &Connection) -> rusqlite::Result<Vec<ChannelRow>> {
+    connection
+        .prepare_cached("SELECT project, summary FROM session WHERE head > 0 AND project IS NOT NULL")?
+        .query_map([], |row| Ok(ChannelRow { project: text(row, 0)?, summary: text(row, 1)? }))?
+        .collect()
+}
+
+/// The highest fencing number that was reserved.
+pub(super) fn fences(connection: &Connection) -> rusqlite::Result<u64> {
+    let stored: Option<i64> = connection
+        .prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'fences'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(stored.unwrap_or(0).cast_unsigned())
 }
 
 /// One page of events behind `after`.

@@ -1,5 +1,7 @@
 //! What the writer is asked, and the answers that it holds back until the commit has decided.
 
+use std::sync::Arc;
+
 use tandem_actors::clock::Timestamp;
 use tandem_actors::ids::{DeviceId, SessionId, UserId};
 use tandem_actors::journal::{Append, Claim, CursorRow, DeviceRow, JournalError, NoticeRow};
@@ -22,6 +24,7 @@ pub struct TokenRow {
 #[derive(Debug)]
 pub(super) enum Request {
     Claim(SessionId, Answer<Claim>),
+    ClaimChannel(Arc<str>, Answer<Claim>),
     Append(Append, Answer<()>),
     SaveDevices(Vec<DeviceRow>, Answer<()>),
     SaveCursors(Vec<CursorRow>, Answer<()>),
@@ -29,6 +32,7 @@ pub(super) enum Request {
     ForgetNotices(DeviceId, u64, Answer<()>),
     AddToken(TokenRow, Answer<()>),
     Blob(BlobWrite, Answer<bool>),
+    ReserveFences(u64, Answer<()>),
 }
 
 /// Where an answer arrives. An end without one means that the writer's thread died.
@@ -75,20 +79,22 @@ impl Request {
             Self::Blob(write, _) => write.bytes() + ROW,
             Self::SaveCursors(cursors, _) => cursors.len() * ROW,
             Self::KeepNotice(notice, _) => notice.message.len() + ROW,
-            Self::Claim(..) | Self::AddToken(..) | Self::ForgetNotices(..) => ROW,
+            Self::ClaimChannel(project, _) => project.len() + ROW,
+            Self::Claim(..) | Self::AddToken(..) | Self::ForgetNotices(..) | Self::ReserveFences(..) => ROW,
         }
     }
 
     /// Answers: with what is held if the commit was made, else with its error.
     pub(super) fn release(self, commit: Result<(), JournalError>) {
         match self {
-            Self::Claim(_, answer) => answer.release(commit),
+            Self::Claim(_, answer) | Self::ClaimChannel(_, answer) => answer.release(commit),
             Self::Blob(_, answer) => answer.release(commit),
             Self::Append(_, answer)
             | Self::SaveDevices(_, answer)
             | Self::SaveCursors(_, answer)
             | Self::KeepNotice(_, answer)
             | Self::ForgetNotices(_, _, answer)
+            | Self::ReserveFences(_, answer)
             | Self::AddToken(_, answer) => {
                 answer.release(commit);
             }

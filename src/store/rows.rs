@@ -49,14 +49,19 @@ pub(super) fn find(connection: &Connection, session: SessionId) -> rusqlite::Res
         .optional()
 }
 
-/// Makes a session that stands at the start.
-pub(super) fn insert_session(connection: &Connection, session: SessionId) -> rusqlite::Result<Standing> {
+/// Makes a session, or the channel of a project, that stands at the start.
+pub(super) fn insert_session(
+    connection: &Connection,
+    session: SessionId,
+    project: Option<&str>,
+) -> rusqlite::Result<Standing> {
     let hash = ChainHash::start(session);
     let key = connection
         .prepare_cached(
-            "INSERT INTO session (uuid, term, head, hash, lines, summary) VALUES (?1, 0, 0, ?2, 0, '')",
+            "INSERT INTO session (uuid, term, head, hash, lines, summary, project) \
+             VALUES (?1, 0, 0, ?2, 0, '', ?3)",
         )?
-        .insert(params![session.uuid().as_bytes(), hash.bytes()])?;
+        .insert(params![session.uuid().as_bytes(), hash.bytes(), project])?;
     Ok(Standing { key, term: Term(0), head: 0, hash, lines: 0 })
 }
 
@@ -134,6 +139,17 @@ pub(super) fn save_token(connection: &Connection, token: &TokenRow) -> rusqlite:
     connection
         .prepare_cached("REPLACE INTO token (hash, user_id, created_at) VALUES (?1, ?2, ?3)")?
         .execute(params![token.hash, token.user_id.as_str(), token.created_at.millis()])?;
+    Ok(())
+}
+
+/// Writes up to where fencing numbers may be used; never a lower one than before.
+pub(super) fn reserve_fences(connection: &Connection, up_to: u64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO meta (name, value) VALUES ('fences', ?1) ON CONFLICT (name) DO UPDATE \
+             SET value = excluded.value WHERE CAST(excluded.value AS INTEGER) > CAST(meta.value AS INTEGER)",
+        )?
+        .execute([up_to.to_string()])?;
     Ok(())
 }
 

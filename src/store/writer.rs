@@ -174,7 +174,11 @@ impl Writer {
         self.execute("BEGIN IMMEDIATE")?;
         for request in group {
             match request {
-                Request::Claim(session, answer) => answer.hold(Ok(self.claim(*session)?)),
+                Request::Claim(session, answer) => answer.hold(Ok(self.claim(*session, None)?)),
+                Request::ClaimChannel(project, answer) => {
+                    let channel = SessionId::of_channel(project);
+                    answer.hold(Ok(self.claim(channel, Some(project))?));
+                }
                 Request::Append(append, answer) => answer.hold(self.append(append)?),
                 Request::SaveDevices(devices, answer) => {
                     for device in devices {
@@ -198,15 +202,19 @@ impl Writer {
                     answer.hold(Ok(()));
                 }
                 Request::Blob(write, answer) => answer.hold(self.write_blob(write)?),
+                Request::ReserveFences(up_to, answer) => {
+                    rows::reserve_fences(&self.connection, *up_to)?;
+                    answer.hold(Ok(()));
+                }
             }
         }
         self.faults.strike(Moment::BeforeCommit)
     }
 
-    fn claim(&mut self, session: SessionId) -> rusqlite::Result<Claim> {
+    fn claim(&mut self, session: SessionId, project: Option<&str>) -> rusqlite::Result<Claim> {
         let mut standing = match self.standing(session)? {
             Some(standing) => standing,
-            None => rows::insert_session(&self.connection, session)?,
+            None => rows::insert_session(&self.connection, session, project)?,
         };
         standing.term = Term(standing.term.0 + 1);
         rows::update_term(&self.connection, &standing)?;

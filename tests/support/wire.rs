@@ -14,7 +14,9 @@ use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher}
 use tandem_actors::clock::{Clock, SystemClock};
 use tandem_actors::hub::Hub;
 use tandem_actors::journal::MemoryJournal;
+use tandem_actors::locks::{Fence, Keeper};
 use tandem_actors::metrics::Metrics;
+use tandem_actors::project::{LockDesk, LockPolicy, ProjectParts, Projects};
 use tandem_actors::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots};
 use tandem_actors::session::{Policy, Surroundings};
 
@@ -120,7 +122,32 @@ fn hub(journal: &MemoryJournal) -> Hub {
     };
     let registry = Registry::new(setup).start();
     let (journal, gauge) = (Arc::new(journal.clone()), Arc::new(ProcGauge::default()));
-    Hub { registry, board, directory, cursors, notices, journal, clock, slots, metrics, gauge }
+    let projects = Projects::start(ProjectParts {
+        journal: journal.clone(),
+        clock: clock.clone(),
+        encoder: tandem::ws::frame::encode,
+        board: board.clone(),
+        metrics: metrics.clone(),
+        allowed_roots: vec![std::env::temp_dir()],
+        arbiter: actix_rt::Arbiter::current(),
+        channels: Vec::new(),
+    });
+    let keeper = Keeper::new(clock.clone(), journal.clone(), projects.clone(), Fence(0));
+    let locks = Arc::new(LockDesk::new(keeper, projects.clone(), LockPolicy::default()));
+    Hub {
+        registry,
+        board,
+        directory,
+        cursors,
+        notices,
+        journal,
+        clock,
+        slots,
+        metrics,
+        gauge,
+        projects,
+        locks,
+    }
 }
 
 fn access() -> Access {

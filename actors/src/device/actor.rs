@@ -1,5 +1,7 @@
 //! The actor: takes requests in order, one hand-over at a time, and lets their outcomes come when they come.
 
+mod projects;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::start::{Start, start};
+use super::tenancy::Tenancy;
 use super::{MAX_SUBSCRIPTIONS, MAX_UNANSWERED, Outbox, Outgoing, Reply, Request, Subscribe, Wish};
 use crate::event::By;
 use crate::hub::Hub;
@@ -16,6 +19,8 @@ use crate::refusal::{Code, Refusal};
 use crate::registry::{Presence, SessionHandle, Watcher};
 use crate::room::{Parting, Stay};
 use crate::session::{Answer, Ask, Command, DeviceCard, View};
+
+use projects::Followed;
 
 /// The actor of one connection. It ends when its socket drops its address; leaving rooms is dropping it.
 #[derive(Debug)]
@@ -27,6 +32,9 @@ pub struct Device {
     waiting: VecDeque<(Request, oneshot::Sender<()>)>,
     is_handing_over: bool,
     visits: HashMap<SessionId, Visit>,
+    projects: HashMap<Arc<str>, Followed>,
+    /// What keeps the locks of this connection; none until it asks for one.
+    tenancy: Option<Tenancy>,
     _presence: Presence,
 }
 
@@ -52,6 +60,8 @@ impl Device {
             waiting: VecDeque::new(),
             is_handing_over: false,
             visits: HashMap::new(),
+            projects: HashMap::new(),
+            tenancy: None,
             _presence: presence,
         }
     }
@@ -82,6 +92,7 @@ impl Device {
                         device.finish(reference, reply, answered);
                     }));
                 }
+                Wish::Project(wish) => self.take_project_wish(reference, wish, answered, context),
                 quick => {
                     if let Some(reply) = self.answer_at_once(quick) {
                         self.reply(reference, reply);
@@ -126,7 +137,7 @@ impl Device {
                 }
                 None
             }
-            Wish::Subscribe(_) | Wish::Command(..) | Wish::Notify(_) => None,
+            Wish::Subscribe(_) | Wish::Command(..) | Wish::Notify(_) | Wish::Project(_) => None,
         }
     }
 
@@ -190,13 +201,8 @@ impl Device {
         context: &mut Context<Self>,
     ) {
         let session = wanted.session;
-        if self.visits.len() >= MAX_SUBSCRIPTIONS && !self.visits.contains_key(&session) {
-            let message = format!(
-                "One connection follows at most {MAX_SUBSCRIPTIONS} sessions: unsubscribe from one first."
-            );
-            let refusal =
-                Refusal::new(Code::RateLimited, message).with_details(json!({ "max": MAX_SUBSCRIPTIONS }));
-            self.finish(reference, Reply::Rejected(refusal), answered);
+        if self.is_full() && !self.visits.contains_key(&session) {
+            self.finish(reference, Reply::Rejected(too_many()), answered);
             return;
         }
         let entry = Entry {
@@ -218,6 +224,11 @@ impl Device {
             }
             device.take_next(context);
         }));
+    }
+
+    /// Whether it follows as much as it may.
+    fn is_full(&self) -> bool {
+        self.visits.len() + self.projects.len() >= MAX_SUBSCRIPTIONS
     }
 
     fn entered(&mut self, reference: Option<String>, entered: Entered, answered: oneshot::Sender<()>) {
@@ -290,6 +301,13 @@ impl Entry {
             }
         }
     }
+}
+
+fn too_many() -> Refusal {
+    let message = format!(
+        "One connection follows at most {MAX_SUBSCRIPTIONS} sessions and projects: unsubscribe from one first."
+    );
+    Refusal::new(Code::RateLimited, message).with_details(json!({ "max": MAX_SUBSCRIPTIONS }))
 }
 
 /// Hands a command to a session. Once this returns, a later command of the same sender comes after it.

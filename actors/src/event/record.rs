@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::ser::Error as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::Event;
 use crate::clock::Timestamp;
 use crate::ids::{Seq, SessionId, Term};
+use crate::project::ProjectEvent;
 
 /// One entry of a session's journal. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,28 @@ impl Record {
         at: Timestamp,
         event: &Event,
     ) -> Result<Self, serde_json::Error> {
+        Self::of(previous, term, at, event)
+    }
+
+    /// The same for what is told in a project.
+    ///
+    /// # Errors
+    /// As for [`Record::new`].
+    pub fn of_project(
+        previous: (Seq, ChainHash),
+        term: Term,
+        at: Timestamp,
+        event: &ProjectEvent,
+    ) -> Result<Self, serde_json::Error> {
+        Self::of(previous, term, at, event)
+    }
+
+    fn of(
+        previous: (Seq, ChainHash),
+        term: Term,
+        at: Timestamp,
+        event: &impl Serialize,
+    ) -> Result<Self, serde_json::Error> {
         let (previous_seq, previous_hash) = previous;
         let Parts { kind, data } = serde_json::from_str(&serde_json::to_string(event)?)?;
         let data: Arc<str> = Box::<str>::from(data).into();
@@ -73,6 +97,18 @@ impl Record {
     /// # Errors
     /// [`CannotDecode`]: reading again gives the same answer.
     pub fn event(&self) -> Result<Event, CannotDecode> {
+        self.decode()
+    }
+
+    /// The same for what was told in a project.
+    ///
+    /// # Errors
+    /// As for [`Record::event`].
+    pub fn project_event(&self) -> Result<ProjectEvent, CannotDecode> {
+        self.decode()
+    }
+
+    fn decode<E: DeserializeOwned>(&self) -> Result<E, CannotDecode> {
         let text = format!(r#"{{"kind":"{}","data":{}}}"#, self.kind, self.data);
         serde_json::from_str(&text).map_err(|cause| CannotDecode {
             seq: self.seq,
@@ -89,17 +125,66 @@ impl Record {
 
     /// Writes the frame that devices get, without its envelope of bytes (docs/protocol.md, `event`).
     pub fn write_frame(&self, session: SessionId, out: &mut Vec<u8>) {
+        self.write_frame_of(&Subject::Session(session), out);
+    }
+
+    /// The same for whatever it is an entry of.
+    pub fn write_frame_of(&self, subject: &Subject, out: &mut Vec<u8>) {
         use std::io::Write as _;
+        let kind_of_frame = match subject {
+            Subject::Session(_) => "event",
+            Subject::Project { .. } => "project_event",
+        };
         // Writing into memory cannot fail, and none of the values but `data` needs escaping.
         let _ = write!(
             out,
-            r#"{{"type":"event","sessionId":"{session}","seq":{},"hash":"{}","at":"{}","kind":"{}","data":{}}}"#,
+            r#"{{"type":"{kind_of_frame}",{subject},"seq":{},"hash":"{}","at":"{}","kind":"{}","data":{}}}"#,
             self.seq,
             self.hash.short(),
             self.at,
             self.kind,
             self.data,
         );
+    }
+}
+
+/// What a journal is of: a conversation, or a project. Shown, it is the field by which frames name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A conversation.
+    Session(SessionId),
+    /// The channel of a project.
+    Project {
+        /// Under which it is journalled.
+        channel: SessionId,
+        /// The project's canonical path as a JSON string.
+        path: Arc<str>,
+    },
+}
+
+impl Subject {
+    /// The channel of a project.
+    #[must_use]
+    pub fn project(path: &str) -> Self {
+        let quoted = serde_json::Value::from(path).to_string();
+        Self::Project { channel: SessionId::of_channel(path), path: quoted.into() }
+    }
+
+    /// Under which id it is journalled.
+    #[must_use]
+    pub const fn id(&self) -> SessionId {
+        match self {
+            Self::Session(id) | Self::Project { channel: id, .. } => *id,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(session) => write!(out, r#""sessionId":"{session}""#),
+            Self::Project { path, .. } => write!(out, r#""projectPath":{path}"#),
+        }
     }
 }
 
@@ -204,6 +289,19 @@ mod tests {
             )
         );
         assert_eq!(hash.len(), 16);
+    }
+
+    #[test]
+    fn the_frame_of_a_project_names_its_path() {
+        let record =
+            record_of(&Event::DeviceUnlinked { device_id: "p".parse().unwrap(), reason: "left".into() });
+        let mut frame = Vec::new();
+        record.write_frame_of(&Subject::project("/srv/a \"b\""), &mut frame);
+        let frame: serde_json::Value = serde_json::from_slice(&frame).unwrap();
+        assert_eq!(frame["type"], "project_event");
+        assert_eq!(frame["projectPath"], "/srv/a \"b\"");
+        assert_eq!(frame["seq"], 1);
+        assert!(frame.get("sessionId").is_none());
     }
 
     #[test]

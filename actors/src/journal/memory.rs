@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::{
-    Append, Claim, CursorRow, DeviceRow, Journal, JournalError, NoticeRow, Pending, SessionRow,
+    Append, ChannelRow, Claim, CursorRow, DeviceRow, Journal, JournalError, NoticeRow, Pending, SessionRow,
     TranscriptLine,
 };
 use crate::blobs::BlobHash;
@@ -39,6 +39,8 @@ struct Shelf {
 #[derive(Debug, Default)]
 struct Kept {
     term: u64,
+    /// The project whose channel it is.
+    project: Option<Arc<str>>,
     records: Vec<Record>,
     transcript: Vec<TranscriptLine>,
     summary: Arc<str>,
@@ -80,7 +82,8 @@ impl MemoryJournal {
             let records = kept.records.iter().filter(|record| record.seq <= seq).cloned().collect();
             let transcript = kept.transcript.clone();
             let summary = kept.summary.clone();
-            cut.sessions.insert(session, Kept { term: kept.term, records, transcript, summary });
+            let kept = Kept { term: kept.term, project: None, records, transcript, summary };
+            cut.sessions.insert(session, kept);
         }
         Self {
             epoch: self.epoch.clone(),
@@ -105,7 +108,9 @@ impl MemoryJournal {
         if let Some(reason) = shelf.trouble.clone() {
             return Err(JournalError::NotWritten { reason });
         }
-        let failure = shelf.next_failure.take();
+        // A test that plants a failure means the session that it looks at.
+        let is_channel = shelf.sessions.get(&session).is_some_and(|kept| kept.project.is_some());
+        let failure = if is_channel { None } else { shelf.next_failure.take() };
         if let Some(failure @ (JournalError::NotWritten { .. } | JournalError::Fenced { .. })) = failure {
             return Err(failure);
         }
@@ -122,6 +127,18 @@ impl MemoryJournal {
             shelf.refer(hash, session);
         }
         failure.map_or(Ok(()), Err)
+    }
+}
+
+impl Kept {
+    fn claim(&mut self, session: SessionId) -> Claim {
+        self.term += 1;
+        let last = self.records.last();
+        Claim {
+            term: Term(self.term),
+            head: last.map_or(0, |record| record.seq),
+            hash: last.map_or_else(|| ChainHash::start(session), |record| record.hash),
+        }
     }
 }
 
@@ -142,7 +159,8 @@ impl Journal for MemoryJournal {
 
     fn sessions(&self) -> Pending<Vec<SessionRow>> {
         let shelf = self.shelf();
-        let rows = shelf.sessions.iter().filter_map(|(session, kept)| {
+        let conversations = shelf.sessions.iter().filter(|(_, kept)| kept.project.is_none());
+        let rows = conversations.filter_map(|(session, kept)| {
             let head = kept.records.last()?.seq;
             Some(SessionRow { session: *session, head, summary: kept.summary.clone() })
         });
@@ -150,15 +168,25 @@ impl Journal for MemoryJournal {
     }
 
     fn claim(&self, session: SessionId) -> Pending<Claim> {
+        ready(Ok(self.shelf().sessions.entry(session).or_default().claim(session)))
+    }
+
+    fn claim_channel(&self, project: Arc<str>) -> Pending<Claim> {
+        let channel = SessionId::of_channel(&project);
         let mut shelf = self.shelf();
-        let kept = shelf.sessions.entry(session).or_default();
-        kept.term += 1;
-        let last = kept.records.last();
-        ready(Ok(Claim {
-            term: Term(kept.term),
-            head: last.map_or(0, |record| record.seq),
-            hash: last.map_or_else(|| ChainHash::start(session), |record| record.hash),
-        }))
+        let kept = shelf.sessions.entry(channel).or_default();
+        kept.project = Some(project);
+        ready(Ok(kept.claim(channel)))
+    }
+
+    fn channels(&self) -> Pending<Vec<ChannelRow>> {
+        let shelf = self.shelf();
+        let written = shelf.sessions.values().filter(|kept| !kept.records.is_empty());
+        let row = |kept: &Kept| {
+            let project = kept.project.clone()?;
+            Some(ChannelRow { project, summary: kept.summary.clone() })
+        };
+        ready(Ok(written.filter_map(row).collect()))
     }
 
     fn append(&self, append: Append) -> Pending<()> {

@@ -48,7 +48,7 @@ pub enum Fact {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Named {
-    /// As people name it.
+    /// As clients name it.
     pub resource_id: String,
     /// What sort of thing it is.
     pub lock_type: Kind,
@@ -121,7 +121,7 @@ impl Fact {
 
 impl Named {
     fn of(resource: &Resource) -> Self {
-        Self { resource_id: resource.to_string(), lock_type: resource.kind(), mode: None }
+        Self { resource_id: resource.id(), lock_type: resource.kind(), mode: None }
     }
 }
 

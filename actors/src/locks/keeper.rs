@@ -269,6 +269,16 @@ impl Keeper {
         Some(holder)
     }
 
+    /// Who holds a resource, exactly it.
+    #[must_use]
+    pub fn holder_of(&self, resource: &Resource) -> Option<Holder> {
+        let desk = self.desk();
+        let is_it = |entry: &super::Entry<'_>| {
+            entry.held().is_some() && entry.resources().any(|(held, _)| held == resource)
+        };
+        desk.table.entries().find(is_it).map(|entry| entry.holder().clone())
+    }
+
     /// Whether a lease still holds under this fence: what checks it takes no late write.
     #[must_use]
     pub fn is_current(&self, ticket: Ticket, fence: Fence) -> bool {

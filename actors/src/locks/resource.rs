@@ -124,23 +124,43 @@ impl Resource {
     }
 }
 
+impl Resource {
+    /// As clients name it: `PATH`, `PATH:BRANCH`, the name of a database, `everything`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let (path, last) = self.parts();
+        match (self.kind, last) {
+            (Kind::Exclusive, _) => "everything".to_owned(),
+            (_, Some(("git", branch))) => format!("{path}:{branch}"),
+            (_, Some((_, name))) => name.to_owned(),
+            (_, None) => path,
+        }
+    }
+
+    /// The path, and what it names beside files.
+    fn parts(&self) -> (String, Option<(&str, &str)>) {
+        let steps: Vec<&str> = self.place.trim_end_matches(STEP_END).split(STEP_END).collect();
+        let (files, last) = match steps.split_last() {
+            Some((last, files)) if last.starts_with(NO_FILE) => (files, Some(*last)),
+            _ => (&steps[..], None),
+        };
+        let last = last.and_then(|last| last[NO_FILE.len_utf8()..].split_once(NO_FILE));
+        (format!("/{}", files.join("/")), last)
+    }
+}
+
 impl fmt::Display for Resource {
     /// As people name it: a path, `BRANCH of PATH`, `database NAME of PATH`, `the whole server`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.place.is_empty() {
             return out.write_str("the whole server");
         }
-        let steps: Vec<&str> = self.place.trim_end_matches(STEP_END).split(STEP_END).collect();
-        let (files, last) = match steps.split_last() {
-            Some((last, files)) if last.starts_with(NO_FILE) => (files, Some(*last)),
-            _ => (&steps[..], None),
-        };
-        if let Some(("git", branch)) = last.and_then(|last| last[1..].split_once(NO_FILE)) {
-            write!(out, "branch {branch} of ")?;
-        } else if let Some((_, name)) = last.and_then(|last| last[1..].split_once(NO_FILE)) {
-            write!(out, "database {name} of ")?;
+        let (path, last) = self.parts();
+        match last {
+            Some(("git", branch)) => write!(out, "branch {branch} of {path}"),
+            Some((_, name)) => write!(out, "database {name} of {path}"),
+            None => out.write_str(&path),
         }
-        write!(out, "/{}", files.join("/"))
     }
 }
 
@@ -204,5 +224,13 @@ mod tests {
         assert_eq!(shown(Resource::branch(Path::new("/a"), "feature/x")), "branch feature/x of /a");
         assert_eq!(shown(Resource::database(Path::new("/a"), "orders")), "database orders of /a");
         assert_eq!(shown(Resource::everything()), "the whole server");
+    }
+
+    #[test]
+    fn clients_can_ask_for_what_they_are_told() {
+        assert_eq!(file("/a/b.txt").id(), "/a/b.txt");
+        assert_eq!(Resource::branch(Path::new("/a"), "feature/x").id(), "/a:feature/x");
+        assert_eq!(Resource::database(Path::new("/a"), "orders").id(), "orders");
+        assert_eq!(Resource::everything().id(), "everything");
     }
 }

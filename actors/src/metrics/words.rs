@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 
 use super::Counter;
 use crate::event::{Outcome, Resolution, StopReason};
+use crate::locks::Reason;
+use crate::project::{ConflictKind, Resolution as Settled};
 use crate::refusal::Code;
 
 /// A closed set of words. The number of each is its place in the list, so that counting looks nothing up.
@@ -76,6 +78,32 @@ impl Worded for StopReason {
     }
 }
 
+impl Worded for Reason {
+    const WORDS: &'static [&'static str] =
+        &["busy", "timed_out", "deadlock", "queue_full", "withdrawn", "storage"];
+
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+impl Worded for ConflictKind {
+    const WORDS: &'static [&'static str] =
+        &["file_edit", "git_merge", "context_switch", "resource_lock", "state_divergence"];
+
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
+impl Worded for Settled {
+    const WORDS: &'static [&'static str] = &["ours", "theirs", "merged", "waited"];
+
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
 impl Worded for Code {
     const WORDS: &'static [&'static str] = &[
         "bad_request",
@@ -88,6 +116,8 @@ impl Worded for Code {
         "approval_not_found",
         "device_not_found",
         "project_not_found",
+        "lock_not_found",
+        "conflict_not_found",
         "not_found",
         "message_id_reused",
         "out_of_order",
@@ -99,6 +129,7 @@ impl Worded for Code {
         "lock_not_held",
         "too_large",
         "queue_full",
+        "lock_queue_full",
         "too_many_sessions",
         "rate_limited",
         "agent_failed",
@@ -132,6 +163,9 @@ mod tests {
         agrees::<Outcome>();
         agrees::<Resolution>();
         agrees::<StopReason>();
+        agrees::<Reason>();
+        agrees::<ConflictKind>();
+        agrees::<Settled>();
         // The last one: the list is as long as the enum, and in its order.
         for code in
             [Code::BadRequest, Code::NotFound, Code::MessageIdReused, Code::TooLarge, Code::ShuttingDown]

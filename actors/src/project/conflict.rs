@@ -1,6 +1,7 @@
 //! Two that got in each other's way: what a person is shown, and how it was settled.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,14 @@ impl ConflictId {
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::now_v7())
+    }
+}
+
+impl FromStr for ConflictId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::parse_str(text).map(Self)
     }
 }
 

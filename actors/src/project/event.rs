@@ -44,6 +44,8 @@ pub enum Happening {
     SessionDisconnected { session_id: SessionId },
     /// It has another role.
     RoleChanged { session_id: SessionId, role: Role },
+    /// So many events about locks and files are missing before this one: they came faster than the disk took them.
+    FactsDropped { count: u64 },
 }
 
 /// What became of a file.

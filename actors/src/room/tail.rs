@@ -15,11 +15,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::Bytes;
-use serde_json::json;
 use tokio::time::Instant;
 
-use crate::event::Record;
-use crate::ids::{Seq, SessionId};
+use crate::event::{Record, Subject};
+use crate::ids::Seq;
 
 use chunk::Chunk;
 
@@ -62,7 +61,7 @@ pub enum Reach {
 
 /// The shared end of a session's history.
 pub struct Tail {
-    session: SessionId,
+    subject: Subject,
     encoder: Encoder,
     inner: Mutex<Inner>,
 }
@@ -91,8 +90,8 @@ struct Sent {
 impl Tail {
     /// Makes an empty one; cursors find everything in the journal until something is appended.
     #[must_use]
-    pub fn new(session: SessionId, encoder: Encoder) -> Self {
-        Self { session, encoder, inner: Mutex::default() }
+    pub fn new(subject: Subject, encoder: Encoder) -> Self {
+        Self { subject, encoder, inner: Mutex::default() }
     }
 
     /// The last durable event.
@@ -109,7 +108,7 @@ impl Tail {
         let mut payload = Vec::new();
         for record in records {
             payload.clear();
-            record.write_frame(self.session, &mut payload);
+            record.write_frame_of(&self.subject, &mut payload);
             (self.encoder)(&payload, &mut bytes);
             ends.push(bytes.len());
         }
@@ -143,10 +142,10 @@ impl Tail {
 
     /// Gives a passing hint to everybody who is up to date.
     pub fn signal(&self, signal: &Signal) {
-        let payload =
-            json!({ "type": "signal", "sessionId": self.session, "kind": signal.kind, "data": signal.data });
+        let Signal { kind, ref data, .. } = *signal;
+        let payload = format!(r#"{{"type":"signal",{},"kind":"{kind}","data":{data}}}"#, self.subject);
         let mut frame = Vec::new();
-        (self.encoder)(payload.to_string().as_bytes(), &mut frame);
+        (self.encoder)(payload.as_bytes(), &mut frame);
         let mut inner = self.inner();
         let after = inner.head;
         let Signal { is_overtaken_by_events, is_roster, .. } = *signal;
@@ -209,7 +208,7 @@ impl Tail {
         let mut payload = Vec::new();
         for record in records {
             payload.clear();
-            record.write_frame(self.session, &mut payload);
+            record.write_frame_of(&self.subject, &mut payload);
             (self.encoder)(&payload, &mut bytes);
         }
         bytes.into()
@@ -286,7 +285,7 @@ impl Cursor {
 
 impl std::fmt::Debug for Tail {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "Tail({} at {})", self.session, self.head())
+        write!(out, "Tail({} at {})", self.subject.id(), self.head())
     }
 }
 
@@ -302,7 +301,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::event::{ChainHash, Event};
-    use crate::ids::{MessageId, Term};
+    use crate::ids::{MessageId, SessionId, Term};
 
     fn line(payload: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(payload);
@@ -323,7 +322,7 @@ mod tests {
     }
 
     fn tail() -> Tail {
-        Tail::new(SessionId::random(), line)
+        Tail::new(Subject::Session(SessionId::random()), line)
     }
 
     /// Takes everything there is: seqs of events, kinds of signals, in order.

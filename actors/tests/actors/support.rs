@@ -20,6 +20,7 @@ use tandem_actors::event::{Approval, By, Event, SubmitMode};
 use tandem_actors::hub::Hub;
 use tandem_actors::ids::{MessageId, Seq, SessionId, UserId};
 use tandem_actors::journal::{Journal, MemoryJournal, TranscriptLine};
+use tandem_actors::project::LockPolicy;
 use tandem_actors::refusal::Refusal;
 use tandem_actors::registry::{Create, Limits};
 use tandem_actors::session::{Answer, Command, DeviceCard, Policy, Submit, View};
@@ -199,6 +200,7 @@ impl House {
             limits: Limits::default(),
             grace: Duration::from_secs(1),
             allowed_roots: vec![folder.path().to_owned(), "/".into()],
+            locks: LockPolicy::default(),
             threads: 0,
         };
         let system = System::start(parts).await.unwrap();

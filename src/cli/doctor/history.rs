@@ -25,9 +25,9 @@ pub(super) fn run(loaded: &Loaded, as_json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn in_words(findings: &Findings) -> String {
-    let Findings { sessions, events, transcript_lines, blobs, seconds, problems } = findings;
+    let Findings { sessions, channels, events, transcript_lines, blobs, seconds, problems } = findings;
     let mut text = format!(
-        "{sessions} conversations, {events} events, {transcript_lines} lines of transcript, {blobs} attachments, read in {seconds:.1} s.\n"
+        "{sessions} conversations, {channels} projects, {events} events, {transcript_lines} lines of transcript, {blobs} attachments, read in {seconds:.1} s.\n"
     );
     if problems.is_empty() {
         text.push_str("All of it is whole.");
@@ -52,7 +52,7 @@ mod tests {
         let problem = Problem { session: Some(session), seq: Some(7), problem: "it is gone".to_owned() };
         let text =
             in_words(&Findings { sessions: 1, events: 8, problems: vec![problem], ..Findings::default() });
-        assert!(text.starts_with("1 conversations, 8 events, 0 lines of transcript"), "{text}");
+        assert!(text.starts_with("1 conversations, 0 projects, 8 events, 0 lines of transcript"), "{text}");
         let line = "\nFAIL  session 00000000-0000-0000-0000-000000000001, event 7: it is gone\n";
         assert!(text.contains(line), "{text}");
     }

@@ -1,5 +1,7 @@
 //! What a device sends.
 
+mod projects;
+
 use serde_json::Value;
 use tandem_actors::device::{Request, Subscribe, Wish};
 use tandem_actors::event::SubmitMode;
@@ -64,6 +66,10 @@ impl Frame {
     /// What a device that has said hello wants with it.
     pub(in crate::ws) fn request(self, own: &DeviceId) -> Request {
         let wish = match &self.kind {
+            Ok(kind) if projects::is_of_project(kind) => {
+                projects::wish(kind, &self.fields.with_snake_case_twins())
+                    .map_or_else(Wish::Bad, Wish::Project)
+            }
             Ok(kind) => wish(kind, &self.fields, own),
             Err(refusal) if self.reference.is_some() => Wish::Bad(refusal.clone()),
             Err(refusal) => Wish::Unknown(refusal.clone()),

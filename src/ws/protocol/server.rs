@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 use tandem_actors::clock::{Stamp, Timestamp};
-use tandem_actors::device::Reply;
+use tandem_actors::device::{Reply, SubscribedProject};
 use tandem_actors::ids::{ConnectionId, DeviceId, Epoch, MessageId, Seq, SessionId, UserId};
 use tandem_actors::notice::{Delivery, Notice};
+use tandem_actors::project::LockAnswer;
 use tandem_actors::refusal::Refusal;
 use tandem_actors::registry::Listed;
 use tandem_actors::session::{Answer, View};
@@ -20,6 +21,8 @@ pub(in crate::ws) enum ServerFrame<'a> {
     Welcome(Welcome<'a>),
     /// The start of a session's events.
     Subscribed { session_id: SessionId, epoch: &'a Epoch, head: Seq, from: Seq, reset: bool, state: &'a View },
+    /// The start of a project's events.
+    SubscribedProject(&'a SubscribedProject),
     /// The list of sessions.
     SessionList { sessions: &'a [Listed] },
     /// One of them has changed.
@@ -50,6 +53,9 @@ pub(in crate::ws) enum ServerFrame<'a> {
     Error { error: &'a Refusal },
     /// The last frame before a close.
     Goodbye(Goodbye<'a>),
+    /// What became of a request for a lock.
+    #[serde(untagged)]
+    Lock(&'a LockAnswer),
 }
 
 /// What a device must know about the server.
@@ -96,6 +102,8 @@ impl<'a> ServerFrame<'a> {
                 reset: *reset,
                 state,
             },
+            Reply::SubscribedProject(subscribed) => Self::SubscribedProject(subscribed),
+            Reply::Lock(answer) => Self::Lock(answer),
             Reply::SessionList(sessions) => Self::SessionList { sessions },
             Reply::Answer(Answer::Accepted { message_id, seq, duplicate }) => {
                 Self::Accepted { message_id: *message_id, seq: *seq, duplicate: *duplicate }
@@ -139,6 +147,7 @@ mod tests {
     use serde_json::json;
     use serde_json::value::RawValue;
     use tandem_actors::event::{Approval, By};
+    use tandem_actors::locks::{Fence, Holder, Kind, Mode, Reason};
     use tandem_actors::refusal::Code;
     use tandem_actors::session::{AgentView, Status, Summary};
 
@@ -323,6 +332,64 @@ mod tests {
         assert_eq!(
             answer(&Reply::Notified(Delivery { delivered: 2, waiting: 0 })),
             r#"{"type":"ok","delivered":2,"waiting":0,"ref":"r1"}"#
+        );
+    }
+
+    #[test]
+    fn locks() {
+        let acquired = LockAnswer::LockAcquired {
+            resource_id: "a.txt".into(),
+            lock_type: Kind::File,
+            mode: Mode::Exclusive,
+            fence: Fence(7),
+            expires_at: noon(),
+            enforced: true,
+        };
+        assert_eq!(
+            answer(&Reply::Lock(acquired)),
+            format!(
+                r#"{{"type":"lock_acquired","resourceId":"a.txt","lockType":"file","mode":"exclusive","fence":7,"expiresAt":"{NOON}","enforced":true,"ref":"r1"}}"#
+            )
+        );
+        let phone = Holder::DeviceId("phone".parse().unwrap());
+        let denied = LockAnswer::LockDenied {
+            resource_id: "a.txt".into(),
+            lock_type: Kind::File,
+            holder: Some(phone.clone()),
+            since: Some(noon()),
+            expires_at: None,
+            reason: Reason::Deadlock,
+            cycle: Some(vec![phone].into()),
+        };
+        assert_eq!(
+            answer(&Reply::Lock(denied)),
+            format!(
+                r#"{{"type":"lock_denied","resourceId":"a.txt","lockType":"file","holder":{{"deviceId":"phone"}},"since":"{NOON}","expiresAt":null,"reason":"deadlock","cycle":[{{"deviceId":"phone"}}],"ref":"r1"}}"#
+            )
+        );
+        let renewed = LockAnswer::Renewed { expires_at: noon(), fence: Fence(7) };
+        assert_eq!(
+            answer(&Reply::Lock(renewed)),
+            format!(r#"{{"type":"ok","expiresAt":"{NOON}","fence":7,"ref":"r1"}}"#)
+        );
+        assert_eq!(answer(&Reply::Lock(LockAnswer::Released)), r#"{"type":"ok","ref":"r1"}"#);
+    }
+
+    #[test]
+    fn subscribed_project() {
+        let subscribed = SubscribedProject {
+            project_path: "/p".into(),
+            head: 4,
+            from: 2,
+            epoch: Epoch::stored("e1"),
+            reset: false,
+            locks: Vec::new(),
+            conflicts: Vec::new(),
+            sessions: Vec::new(),
+        };
+        assert_eq!(
+            answer(&Reply::SubscribedProject(Box::new(subscribed))),
+            r#"{"type":"subscribed_project","projectPath":"/p","head":4,"from":2,"epoch":"e1","reset":false,"locks":[],"conflicts":[],"sessions":[],"ref":"r1"}"#
         );
     }
 

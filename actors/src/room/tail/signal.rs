@@ -29,6 +29,12 @@ impl Signal {
         Self { kind: "presence", data, is_overtaken_by_events: false, is_roster: true }
     }
 
+    /// Where a person is in a project; `data` names the device, the rest is the client's own.
+    #[must_use]
+    pub fn cursor_update(data: Value) -> Self {
+        Self { kind: "cursor_update", data, is_overtaken_by_events: false, is_roster: false }
+    }
+
     /// Where a person is in the client of a device; only clients know what `cursor` means.
     #[must_use]
     pub fn cursor(device: &DeviceId, cursor: &Value) -> Self {

@@ -1,0 +1,272 @@
+//! What the events of a project's channel add up to: its conflicts, and who is connected. Pure.
+//!
+//! A channel may hold millions of events, nearly all of them about locks, which end with the server. So its journal keeps,
+//! beside the events, an [`Index`] of the few that the state is made of, and loading reads those alone.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{ChainHash, Record};
+use crate::ids::{Seq, SessionId};
+use crate::project::{Conflict, ConflictId, Happening, ProjectEvent, Role};
+
+/// Settled conflicts that are shown: what was settled last is what people ask about. Older ones stay in the journal.
+const MAX_SETTLED: usize = 100;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    /// The last event that is in it.
+    pub(crate) head: Seq,
+    /// The chain there.
+    pub(crate) hash: ChainHash,
+    open: BTreeMap<ConflictId, Entry>,
+    /// The oldest first.
+    settled: VecDeque<Entry>,
+    members: BTreeMap<SessionId, Role>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    found: Seq,
+    settled: Seq,
+    conflict: Arc<Conflict>,
+}
+
+/// Where in the journal the events are that the state is made of; kept as the summary of the channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Index {
+    /// As of which event.
+    pub(crate) head: Seq,
+    /// Conflicts that are open, and where they were found.
+    pub(crate) open: Vec<(ConflictId, Seq)>,
+    /// Those that were settled last: where they were found, and where settled.
+    pub(crate) settled: Vec<(Seq, Seq)>,
+    /// Who was connected.
+    pub(crate) members: BTreeMap<SessionId, Role>,
+}
+
+impl State {
+    /// The state before the first event.
+    pub(crate) fn empty(channel: SessionId) -> Self {
+        Self {
+            head: 0,
+            hash: ChainHash::start(channel),
+            open: BTreeMap::new(),
+            settled: VecDeque::new(),
+            members: BTreeMap::new(),
+        }
+    }
+
+    /// The state as of an index, before the events of [`Index::seqs`] are brought back.
+    pub(crate) fn of(channel: SessionId, index: &Index) -> Self {
+        Self { head: index.head, members: index.members.clone(), ..Self::empty(channel) }
+    }
+
+    /// Takes in the next event.
+    pub(crate) fn apply(&mut self, record: &Record, event: &ProjectEvent) {
+        self.head = record.seq;
+        self.hash = record.hash;
+        self.bring_back(record.seq, event);
+        match event {
+            ProjectEvent::Other(
+                Happening::SessionConnected { session_id, role }
+                | Happening::RoleChanged { session_id, role },
+            ) => {
+                self.members.insert(*session_id, *role);
+            }
+            ProjectEvent::Other(Happening::SessionDisconnected { session_id }) => {
+                self.members.remove(session_id);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in an event that the index names; in their order.
+    pub(crate) fn bring_back(&mut self, seq: Seq, event: &ProjectEvent) {
+        match event {
+            ProjectEvent::Other(Happening::ConflictDetected(conflict)) => {
+                let conflict: Arc<Conflict> = Arc::new((**conflict).clone());
+                self.open.insert(conflict.conflict_id, Entry { found: seq, settled: 0, conflict });
+            }
+            ProjectEvent::Other(Happening::ConflictResolved { conflict_id, resolution, by }) => {
+                let Some(entry) = self.open.remove(conflict_id) else { return };
+                let conflict = Conflict {
+                    resolution: Some(*resolution),
+                    resolved_by: by.clone(),
+                    ..Conflict::clone(&entry.conflict)
+                };
+                self.settled.push_back(Entry { settled: seq, conflict: conflict.into(), ..entry });
+                if self.settled.len() > MAX_SETTLED {
+                    self.settled.pop_front();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What is kept beside the events.
+    pub(crate) fn index(&self) -> Index {
+        Index {
+            head: self.head,
+            open: self.open.iter().map(|(id, entry)| (*id, entry.found)).collect(),
+            settled: self.settled.iter().map(|entry| (entry.found, entry.settled)).collect(),
+            members: self.members.clone(),
+        }
+    }
+
+    /// All conflicts that are known: those that are open, the oldest first, then those that were settled, the latest first.
+    pub(crate) fn conflicts(&self) -> Vec<Arc<Conflict>> {
+        let entries = self.open.values().chain(self.settled.iter().rev());
+        entries.map(|entry| entry.conflict.clone()).collect()
+    }
+
+    /// A conflict that is open, or was settled lately.
+    pub(crate) fn conflict(&self, id: ConflictId) -> Option<&Arc<Conflict>> {
+        let settled = || self.settled.iter().find(|entry| entry.conflict.conflict_id == id);
+        self.open.get(&id).or_else(settled).map(|entry| &entry.conflict)
+    }
+
+    /// How many conflicts are open.
+    pub(crate) fn open_conflicts(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Who is connected.
+    pub(crate) fn members(&self) -> impl Iterator<Item = SessionId> {
+        self.members.keys().copied()
+    }
+}
+
+impl Index {
+    /// Whether a conflict can be in it: settled ones are known by their place alone.
+    pub(crate) fn may_have(&self, conflict: ConflictId) -> bool {
+        self.open.iter().any(|(open, _)| *open == conflict) || !self.settled.is_empty()
+    }
+
+    /// The events that are to be brought back, in their order.
+    pub(crate) fn seqs(&self) -> Vec<Seq> {
+        let open = self.open.iter().map(|(_, found)| *found);
+        let settled = self.settled.iter().flat_map(|(found, settled)| [*found, *settled]);
+        let mut seqs: Vec<Seq> = open.chain(settled).collect();
+        seqs.sort_unstable();
+        seqs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::ids::Term;
+    use crate::project::{ConflictKind, Resolution, Side};
+
+    const PROJECT: &str = "/srv/app";
+
+    fn side(what: &str) -> Side {
+        Side { holder: None, what: what.to_owned(), hash: None, at: Timestamp::from_millis(1) }
+    }
+
+    fn detected(number: u128) -> ProjectEvent {
+        Happening::ConflictDetected(Box::new(Conflict {
+            conflict_id: ConflictId(uuid::Uuid::from_u128(number)),
+            kind: ConflictKind::FileEdit,
+            project_path: PROJECT.into(),
+            subject: format!("{number}.txt"),
+            found_at: Timestamp::from_millis(1),
+            ours: side("one"),
+            theirs: side("two"),
+            base: None,
+            hunks: None,
+            resolution: None,
+            resolved_by: None,
+        }))
+        .into()
+    }
+
+    fn resolved(number: u128) -> ProjectEvent {
+        let conflict_id = ConflictId(uuid::Uuid::from_u128(number));
+        Happening::ConflictResolved { conflict_id, resolution: Resolution::Ours, by: None }.into()
+    }
+
+    fn member(number: u128, is_there: bool) -> ProjectEvent {
+        let session_id = SessionId::from(uuid::Uuid::from_u128(number));
+        match is_there {
+            true => Happening::SessionConnected { session_id, role: Role::Secondary }.into(),
+            false => Happening::SessionDisconnected { session_id }.into(),
+        }
+    }
+
+    fn play(events: &[ProjectEvent]) -> (State, Vec<Record>) {
+        let mut state = State::empty(SessionId::of_channel(PROJECT));
+        let mut records = Vec::new();
+        for event in events {
+            let at = Timestamp::from_millis(0);
+            let record = Record::of_project((state.head, state.hash), Term(1), at, event).unwrap();
+            state.apply(&record, event);
+            records.push(record);
+        }
+        (state, records)
+    }
+
+    /// As loading does it: from the index of an earlier moment, and what came behind it.
+    fn load(index: &Index, records: &[Record]) -> State {
+        let mut state = State::of(SessionId::of_channel(PROJECT), index);
+        let at = |seq: Seq| &records[usize::try_from(seq).unwrap() - 1];
+        for seq in index.seqs() {
+            state.bring_back(seq, &at(seq).project_event().unwrap());
+        }
+        for record in records.iter().filter(|record| record.seq > index.head) {
+            state.apply(record, &record.project_event().unwrap());
+        }
+        state
+    }
+
+    fn event() -> impl Strategy<Value = ProjectEvent> {
+        (0..4_u8, 0..6_u128).prop_map(|(kind, number)| match kind {
+            0 => detected(number),
+            1 => resolved(number),
+            2 => member(number, true),
+            _ => member(number, false),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_loaded_by_an_index_is_what_was_there(
+            events in prop::collection::vec(event(), 1..60),
+            cut in 0..60_usize,
+        ) {
+            let cut = cut.min(events.len());
+            let (before, _) = play(&events[..cut]);
+            let (whole, records) = play(&events);
+            let index = before.index();
+            let index: Index = serde_json::from_str(&serde_json::to_string(&index).unwrap()).unwrap();
+            let loaded = load(&index, &records);
+            prop_assert_eq!(loaded.index(), whole.index());
+            prop_assert_eq!(loaded.conflicts(), whole.conflicts());
+        }
+    }
+
+    #[test]
+    fn settled_conflicts_are_shown_the_latest_first_and_go_when_there_are_many() {
+        let events: Vec<_> = (0..150).flat_map(|number| [detected(number), resolved(number)]).collect();
+        let (state, _) = play(&events);
+        let conflicts = state.conflicts();
+        assert_eq!(conflicts.len(), MAX_SETTLED);
+        assert_eq!(conflicts[0].subject, "149.txt");
+        assert_eq!(conflicts[0].resolution, Some(Resolution::Ours));
+        assert_eq!(state.open_conflicts(), 0);
+    }
+
+    #[test]
+    fn a_conflict_is_settled_once() {
+        let (state, _) = play(&[detected(1), resolved(1), resolved(1), resolved(2)]);
+        assert_eq!(state.index().settled, [(1, 2)]);
+    }
+}

@@ -1,0 +1,111 @@
+//! `tandem locks`: shows who holds what, and takes a lock away from whoever has it.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::api::Api;
+use super::connection::{Role, ServerArgs};
+use super::render::{columns, plain_time};
+use crate::config::Loaded;
+
+/// Arguments of `locks`.
+#[derive(Debug, Clone, Args)]
+pub struct LocksArgs {
+    /// Only those of this project
+    #[arg(long, value_name = "FOLDER")]
+    pub project: Option<String>,
+
+    /// Take this lock away from whoever has it, as the list names it; needs --project and --type
+    #[arg(long, value_name = "WHAT", requires = "project")]
+    pub force: Option<String>,
+
+    /// What sort of lock it is: file, git, project, database or exclusive
+    #[arg(long = "type", value_name = "TYPE", default_value = "file")]
+    pub lock_type: String,
+
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Prints the list, or takes a lock away.
+///
+/// # Errors
+/// When no server answers, or it refuses.
+pub async fn run(loaded: &Loaded, args: &LocksArgs) -> anyhow::Result<()> {
+    let server = Api::new(loaded, &args.server, Role::Terminal)?;
+    let text = match &args.force {
+        Some(resource) => {
+            let body = json!({
+                "resourceId": resource, "lockType": args.lock_type, "projectPath": args.project, "force": true,
+            });
+            let answer = server.send(Method::DELETE, "/api/locks", &[], Some(&body)).await?;
+            format!("Taken away from {}.\n", holder(&answer["holder"]))
+        }
+        None => {
+            let query: Vec<_> = args.project.iter().map(|project| ("project", project.as_str())).collect();
+            let answer = server.send(Method::GET, "/api/locks", &query, None).await?;
+            if args.json { serde_json::to_string_pretty(&answer["locks"])? + "\n" } else { table(&answer) }
+        }
+    };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// Who holds something, for a person.
+pub(super) fn holder(holder: &Value) -> String {
+    let named = |key: &str, what: &str| Some(format!("{what} {}", holder[key].as_str()?));
+    named("sessionId", "session").or_else(|| named("deviceId", "device")).unwrap_or_else(|| "nobody".into())
+}
+
+fn table(answer: &Value) -> String {
+    let locks = answer["locks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if locks.is_empty() {
+        return "Nobody holds a lock.\n".to_owned();
+    }
+    let mut rows = vec![["WHAT", "TYPE", "MODE", "HOLDER", "SINCE", "UNTIL"].map(str::to_owned).to_vec()];
+    rows.extend(locks.iter().map(row));
+    columns(&rows)
+}
+
+fn row(lock: &Value) -> Vec<String> {
+    let text = |key: &str| lock[key].as_str().unwrap_or_default().to_owned();
+    let time = |key: &str| lock[key].as_str().map(plain_time).unwrap_or_default();
+    let since = if lock["isWaiting"] == true { "waits".to_owned() } else { time("since") };
+    vec![
+        text("resourceId"),
+        text("lockType"),
+        text("mode"),
+        holder(&lock["holder"]),
+        since,
+        time("expiresAt"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_shows_who_holds_and_who_waits() {
+        let answer = json!({"locks": [
+            {"resourceId": "/srv/a.txt", "lockType": "file", "mode": "exclusive", "holder": {"deviceId": "phone"},
+             "isWaiting": false, "fence": 7, "since": "2026-01-01T12:00:00.000Z", "expiresAt": "2026-01-01T12:05:00.000Z"},
+            {"resourceId": "/srv/a.txt", "lockType": "file", "mode": "shared", "holder": {"sessionId": "0197"}, "isWaiting": true},
+        ]});
+        assert_eq!(
+            table(&answer),
+            "WHAT        TYPE  MODE       HOLDER        SINCE                UNTIL\n\
+             /srv/a.txt  file  exclusive  device phone  2026-01-01 12:00:00  2026-01-01 12:05:00\n\
+             /srv/a.txt  file  shared     session 0197  waits\n"
+        );
+        assert_eq!(table(&json!({"locks": []})), "Nobody holds a lock.\n");
+    }
+}
