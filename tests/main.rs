@@ -21,6 +21,7 @@ mod many_sessions;
 mod meddled_wire;
 mod observing;
 mod people;
+mod project_files;
 mod recovery;
 mod rolling;
 mod soak;

@@ -28,7 +28,7 @@ use crate::blobs::{BlobHash, Blobs, MAX_BLOB_BYTES};
 use crate::clock::Clock;
 use crate::ids::SessionId;
 use crate::locks::{Holder, Keeper, Resource};
-use crate::project::{Conflict, ConflictId, Feed, Happening};
+use crate::project::{ConflictId, Feed, Happening};
 use crate::refusal::{Code, Refusal};
 
 pub use before::{Attempt, Collisions, Ruling};
@@ -37,7 +37,6 @@ pub(crate) use disk::is_unfinished;
 pub use known::Known;
 pub use place::Place;
 pub use put::{Put, Written};
-pub use resolve::Settle;
 pub use stranger::{Behind, Seen};
 pub use versions::{MAX_VERSION_BYTES, Versions};
 
@@ -162,19 +161,6 @@ impl Files {
             self.settle_by_itself(place.project(), conflict);
         }
         found.hash
-    }
-
-    /// Keeps the versions of open conflicts for another day. To be called every hour.
-    pub async fn keep_versions_of(&self, open: &[Conflict]) {
-        let hashes = open.iter().flat_map(|conflict| {
-            [&conflict.base, &conflict.ours.hash, &conflict.theirs.hash]
-                .map(|hash| hash.as_ref()?.parse().ok())
-        });
-        for hash in hashes.flatten() {
-            if let Err(error) = self.parts.blobs.touch(hash, self.parts.clock.now()).await {
-                tracing::warn!(%hash, %error, "a version of an open conflict may be forgotten");
-            }
-        }
     }
 
     /// What is there now.

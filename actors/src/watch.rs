@@ -9,6 +9,7 @@
 mod batch;
 mod folders;
 mod head;
+mod live;
 mod round;
 
 use std::collections::HashMap;
@@ -23,6 +24,8 @@ use crate::files::Files;
 
 use folders::Folders;
 
+pub use live::follow;
+
 /// Folders that are watched in all. A kernel gives a user 8,192 at least, mostly far more, and each takes 1 KiB of its memory.
 /// The deepest folders of a project that has too many are not watched.
 pub const MAX_FOLDERS: usize = 8_192;
@@ -36,15 +39,17 @@ pub struct Watcher {
 }
 
 struct Inner {
-    files: Arc<Files>,
-    watching: Mutex<Watching>,
+    files: Weak<Files>,
+    ground: Mutex<Ground>,
+    /// Apart from the ground: `notify` waits for its thread when it is given a folder, and that thread asks here.
+    projects: Mutex<HashMap<Arc<str>, Project>>,
     runtime: Handle,
 }
 
-struct Watching {
+/// What is watched.
+struct Ground {
     notify: Option<RecommendedWatcher>,
     folders: Folders,
-    projects: HashMap<Arc<str>, Project>,
 }
 
 struct Project {
@@ -72,13 +77,13 @@ pub struct Interest {
 impl Watcher {
     /// Begins with no project. A machine that cannot watch is told of in the log, and nothing is seen then.
     #[must_use]
-    pub fn new(files: Arc<Files>) -> Self {
+    pub fn new(files: &Arc<Files>) -> Self {
         Self::with_at_most(files, MAX_FOLDERS)
     }
 
     /// The same with another bound on folders.
     #[must_use]
-    pub fn with_at_most(files: Arc<Files>, max_folders: usize) -> Self {
+    pub fn with_at_most(files: &Arc<Files>, max_folders: usize) -> Self {
         let inner = Arc::new_cyclic(|inner: &Weak<Inner>| {
             let told = inner.clone();
             let hears = move |event| {
@@ -89,8 +94,12 @@ impl Watcher {
             let notify = notify::recommended_watcher(hears)
                 .inspect_err(|error| tracing::warn!(%error, "changes by other programs cannot be watched"))
                 .ok();
-            let watching = Watching { notify, folders: Folders::new(max_folders), projects: HashMap::new() };
-            Inner { files, watching: Mutex::new(watching), runtime: Handle::current() }
+            Inner {
+                files: Arc::downgrade(files),
+                ground: Mutex::new(Ground { notify, folders: Folders::new(max_folders) }),
+                projects: Mutex::default(),
+                runtime: Handle::current(),
+            }
         });
         Self { inner }
     }
@@ -98,12 +107,12 @@ impl Watcher {
     /// Watches a project, named by its canonical path, until the last interest in it is dropped.
     #[must_use]
     pub fn watch(&self, project: &Arc<str>) -> Interest {
-        let mut watching = self.inner.watching();
-        if let Some(known) = watching.projects.get_mut(project) {
+        let mut projects = self.inner.projects();
+        if let Some(known) = projects.get_mut(project) {
             known.interest += 1;
         } else {
             let (changes, waiting) = mpsc::channel(MAX_WAITING);
-            watching.projects.insert(project.clone(), Project { interest: 1, changes });
+            projects.insert(project.clone(), Project { interest: 1, changes });
             let round = round::run(Arc::downgrade(&self.inner), project.clone(), waiting);
             drop(self.inner.runtime.spawn(round));
         }
@@ -113,14 +122,14 @@ impl Watcher {
     /// How many folders are watched.
     #[must_use]
     pub fn folders(&self) -> usize {
-        self.inner.watching().folders.len()
+        self.inner.ground().folders.len()
     }
 }
 
 impl Inner {
     /// Called on the thread of `notify`.
     fn hear(&self, event: notify::Result<notify::Event>) {
-        let watching = self.watching();
+        let projects = self.projects();
         let event = match event {
             Ok(event) if event.need_rescan() => None,
             Ok(event) => Some(event),
@@ -130,7 +139,7 @@ impl Inner {
             }
         };
         let Some(event) = event else {
-            for project in watching.projects.values() {
+            for project in projects.values() {
                 let _ = project.changes.try_send(Change::Missed);
             }
             return;
@@ -140,7 +149,7 @@ impl Inner {
         }
         let is_made = matches!(event.kind, EventKind::Create(_));
         for path in event.paths {
-            for (folder, project) in &watching.projects {
+            for (folder, project) in &*projects {
                 if !path.starts_with(&**folder) {
                     continue;
                 }
@@ -154,8 +163,8 @@ impl Inner {
     /// Watches a folder with all below it. Returns the files that are there. Waits for the disk.
     fn add(&self, project: &Path, folder: &Path) -> Vec<PathBuf> {
         let (folders, files) = folders::walk(project, folder);
-        let mut watching = self.watching();
-        let Watching { notify: Some(notify), folders: known, .. } = &mut *watching else { return files };
+        let mut ground = self.ground();
+        let Ground { notify: Some(notify), folders: known } = &mut *ground else { return files };
         for folder in folders {
             if !known.add(&folder) {
                 continue;
@@ -168,50 +177,57 @@ impl Inner {
         files
     }
 
-    fn watching(&self) -> MutexGuard<'_, Watching> {
-        self.watching.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    const fn files(&self) -> &Arc<Files> {
-        &self.files
-    }
-}
-
-impl Watching {
-    /// Whether a project has something to hear of still.
-    fn is_wanted(&self, project: &str) -> bool {
-        self.projects.contains_key(project)
-    }
-
-    /// Forgets a folder that is gone, with all below it, so that it is watched anew when it comes back.
-    fn forget(&mut self, folder: &Path) {
-        for gone in self.folders.remove_below(folder) {
-            if let Some(notify) = &mut self.notify {
+    /// Forgets a folder that is gone, with all below it, so that it is watched anew when it comes back. Waits.
+    fn forget(&self, folder: &Path) {
+        let mut ground = self.ground();
+        for gone in ground.folders.remove_below(folder) {
+            if let Some(notify) = &mut ground.notify {
                 // The kernel has forgotten it already when it was removed.
                 let _ = notify.unwatch(&gone);
             }
         }
+    }
+
+    fn is_watched(&self, folder: &Path) -> bool {
+        self.ground().folders.contains(folder)
+    }
+
+    /// Whether anybody wants to hear of a project still.
+    fn is_wanted(&self, project: &str) -> bool {
+        self.projects().contains_key(project)
+    }
+
+    fn ground(&self) -> MutexGuard<'_, Ground> {
+        self.ground.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn projects(&self) -> MutexGuard<'_, HashMap<Arc<str>, Project>> {
+        self.projects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Interest {
     fn drop(&mut self) {
         let Some(inner) = self.watcher.upgrade() else { return };
-        let mut watching = inner.watching();
-        let Some(project) = watching.projects.get_mut(&self.project) else { return };
-        project.interest -= 1;
-        if project.interest == 0 {
-            watching.projects.remove(&self.project);
-            let others: Vec<Arc<str>> = watching.projects.keys().cloned().collect();
-            let mine = Path::new(&*self.project);
-            // A project within this one, or around it, goes on being watched.
-            if !others.iter().any(|other| mine.starts_with(&**other)) {
-                watching.forget(mine);
+        let mine = Path::new(&*self.project);
+        let others: Vec<Arc<str>> = {
+            let mut projects = inner.projects();
+            let Some(project) = projects.get_mut(&self.project) else { return };
+            project.interest -= 1;
+            if project.interest > 0 {
+                return;
             }
-            for other in others.iter().filter(|other| Path::new(&***other).starts_with(mine)) {
-                if let Some(project) = watching.projects.get(other) {
-                    let _ = project.changes.try_send(Change::Made(PathBuf::from(&**other)));
-                }
+            projects.remove(&self.project);
+            projects.keys().cloned().collect()
+        };
+        // A project around this one goes on watching its folders, and one within it takes its own again.
+        if !others.iter().any(|other| mine.starts_with(&**other)) {
+            inner.forget(mine);
+        }
+        let projects = inner.projects();
+        for other in others.iter().filter(|other| Path::new(&***other).starts_with(mine)) {
+            if let Some(project) = projects.get(other) {
+                let _ = project.changes.try_send(Change::Made(PathBuf::from(&**other)));
             }
         }
     }

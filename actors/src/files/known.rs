@@ -139,7 +139,7 @@ impl Known {
     }
 
     /// Whether any session has read the file, or written it.
-    pub(super) fn has_readers(&self, path: &Path) -> bool {
+    pub(crate) fn has_readers(&self, path: &Path) -> bool {
         self.shelf().files.get(path).is_some_and(|file| !file.readers.is_empty())
     }
 

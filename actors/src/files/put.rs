@@ -88,10 +88,21 @@ impl Files {
                 }
             };
             let hash = BlobHash::of(&content);
-            if found.hash == Some(hash) || self.write(&wish, &lock, found, content).await? {
+            let there = found.content.clone();
+            let written = match found.hash == Some(hash) {
+                true => Ok(true),
+                false => self.write(&wish, &lock, found, content).await,
+            };
+            if matches!(written, Ok(true)) {
                 return Ok(self.has_written(&wish, hash, merged));
             }
-            wish.conflict = merged;
+            if merged.is_some() {
+                // It was told of and stays open, so a person may still decide.
+                let base = self.version(wish.base).await;
+                self.keep_for_people([base, there, Some(wish.proposed.clone())]).await;
+            }
+            written?;
+            wish.conflict = merged.or(wish.conflict);
         }
         Err(Refusal::new(
             Code::Conflict,

@@ -1,62 +1,36 @@
 //! A person settles a conflict.
 
 use std::path::Path;
+use std::sync::Weak;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use super::collide::Wish;
 use super::{Files, Place};
 use crate::conflicts;
-use crate::event::By;
 use crate::locks::Holder;
-use crate::project::{Conflict, ConflictKind, Happening, Resolution};
+use crate::project::{Conflict, ConflictKind, Happening, Resolution, Settlement, Settler};
 use crate::refusal::{Code, Refusal};
 
-/// What a person decides.
-#[derive(Debug, Clone)]
-pub struct Settle {
-    /// Which conflict, as it stands.
-    pub conflict: Conflict,
-    /// How.
-    pub resolution: Resolution,
-    /// What is to be there, for [`Resolution::Merged`] of a file.
-    pub content: Option<Bytes>,
-    /// Who.
-    pub by: By,
+/// Weak, since files tell the projects, too, that ask to settle.
+impl Settler for Weak<Files> {
+    fn settle(&self, settlement: Settlement) -> BoxFuture<'static, Result<(), Refusal>> {
+        let files = self.upgrade();
+        Box::pin(async move { files.ok_or_else(Refusal::shutting_down)?.carry_out(settlement).await })
+    }
 }
 
 impl Files {
-    /// Does what a person has decided, and tells it.
+    /// Does what a person has decided. Whoever asks sees to it that one settles a conflict, once, and tells of it.
     ///
     /// # Errors
-    /// `already_resolved`; `bad_request` for what cannot be meant; `conflict` when the file has become another one since
-    /// the person was shown it: the conflict stays open, and the new record is told and in the details. Else as for
-    /// [`Files::put`].
-    pub async fn resolve(&self, settle: Settle) -> Result<(), Refusal> {
-        let Settle { conflict, resolution, content, by } = settle;
-        if conflict.resolution.is_some() || !self.settled().add(conflict.conflict_id) {
-            return Err(already());
-        }
-        // Taken, so that nobody else settles it meanwhile; given back if it does not come to that.
-        let done = self.carry_out(&conflict, resolution, content, &by).await;
-        if done.is_err() {
-            self.settled().remove(conflict.conflict_id);
-            return done;
-        }
-        let conflict_id = conflict.conflict_id;
-        let happening = Happening::ConflictResolved { conflict_id, resolution, by: Some(by) };
-        self.tell(&conflict.project_path, happening);
-        Ok(())
-    }
-
-    async fn carry_out(
-        &self,
-        conflict: &Conflict,
-        resolution: Resolution,
-        content: Option<Bytes>,
-        by: &By,
-    ) -> Result<(), Refusal> {
+    /// `bad_request` for what cannot be meant; `conflict` when the file has become another one since the person was shown
+    /// it: the conflict stays open, and the new record is told and in the details. Else as for [`Files::put`].
+    async fn carry_out(&self, settlement: Settlement) -> Result<(), Refusal> {
+        let Settlement { conflict, resolution, content, by } = settlement;
+        let content = content.map(Bytes::from);
         let is_file = conflict.kind == ConflictKind::FileEdit;
         let wanted = match (resolution, content) {
             (Resolution::Waited, _) => {
@@ -75,7 +49,7 @@ impl Files {
             // Of what is no file, a person's word is all there is.
             (Resolution::Ours, _) | (_, None) if !is_file || resolution == Resolution::Ours => return Ok(()),
             (_, Some(content)) => content,
-            (_, None) => self.theirs(conflict).await?,
+            (_, None) => self.theirs(&conflict).await?,
         };
         let place = self.place(Path::new(&*conflict.project_path), Path::new(&conflict.subject)).await?;
         let holder = Holder::DeviceId(by.device_id.clone());
@@ -89,7 +63,7 @@ impl Files {
         if is_as_shown && self.write(&wish, &lock, found, content).await? {
             return Ok(());
         }
-        Err(self.show_again(conflict, &wish.place).await?)
+        Err(self.show_again(&conflict, &wish.place).await?)
     }
 
     async fn theirs(&self, conflict: &Conflict) -> Result<Bytes, Refusal> {
@@ -129,8 +103,4 @@ impl Files {
 
 fn hash_of(text: Option<&str>) -> Option<crate::blobs::BlobHash> {
     text?.parse().ok()
-}
-
-fn already() -> Refusal {
-    Refusal::new(Code::AlreadyResolved, "This conflict is settled already.")
 }

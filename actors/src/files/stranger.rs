@@ -87,7 +87,8 @@ impl Files {
         sessions.dedup();
         for session in sessions {
             let files = behind.iter().filter(|behind| behind.session == session);
-            let files: Vec<String> = files.map(|behind| behind.file.clone()).collect();
+            let mut files: Vec<String> = files.map(|behind| behind.file.clone()).collect();
+            files.sort();
             let at = self.parts.clock.now();
             let conflict = conflicts::context_switch(project.clone(), head, session, &files, at);
             self.tell(project, Happening::ConflictDetected(Box::new(conflict)));

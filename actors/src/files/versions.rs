@@ -49,10 +49,16 @@ impl Versions {
         Ok(Self { folder: folder.into(), shelf: Arc::default(), max_bytes })
     }
 
+    /// Keeps nothing, so that nothing is merged.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { folder: Path::new("").into(), shelf: Arc::default(), max_bytes: 0 }
+    }
+
     /// Keeps a version for a while. One that cannot be merged is not kept; neither is one that the disk does not take, at
     /// the price of a merge.
     pub async fn keep(&self, hash: BlobHash, content: Bytes) {
-        if content.len() > MAX_MERGED_BYTES || self.use_again(hash) {
+        if content.len() > MAX_MERGED_BYTES || self.max_bytes == 0 || self.use_again(hash) {
             return;
         }
         let path = self.path(hash);

@@ -29,6 +29,10 @@ impl Folders {
         self.watched.len()
     }
 
+    pub(super) fn contains(&self, folder: &Path) -> bool {
+        self.watched.contains(folder)
+    }
+
     /// Whether it is to be watched from now on.
     pub(super) fn add(&mut self, folder: &Path) -> bool {
         if self.watched.contains(folder) {

@@ -10,20 +10,23 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::batch::{Batch, change_of};
 use super::{Change, Inner, head};
-use crate::files::{Behind, Place, Seen};
+use crate::files::{Behind, Files, Place, Seen};
 use crate::project::ChangeType;
 
 /// What comes within this time is looked at together: an editor that saves makes three changes of one.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// So long somebody who works on a file has to say that the change is theirs: a tool says so after it has written.
-const SAY_SO: Duration = Duration::from_millis(30);
+const SAY_SO: Duration = Duration::from_millis(20);
 
 /// So long git may change the files of a tree before they are looked at anyway.
 const GIT_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether a project that vanished has come back.
-const BACK_EVERY: Duration = Duration::from_secs(2);
+const BACK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a project waits that cannot be watched because others are.
+const FULL_FOR: Duration = Duration::from_secs(30);
 
 /// Runs until nobody is interested any more.
 pub(super) async fn run(inner: Weak<Inner>, project: Arc<str>, mut changes: mpsc::Receiver<Change>) {
@@ -31,7 +34,7 @@ pub(super) async fn run(inner: Weak<Inner>, project: Arc<str>, mut changes: mpsc
     let mut round = Round { inner, project, folder, before: HashSet::new(), git: None, head: None };
     round.begin().await;
     while round.is_wanted() {
-        if !round.is_there() {
+        if !round.is_watched() {
             round.wait_until_back().await;
             continue;
         }
@@ -89,13 +92,13 @@ impl Round {
 
     async fn look_at(&mut self, batch: Batch) {
         let Some(inner) = self.inner.upgrade() else { return };
-        let files = inner.files().clone();
+        let Some(files) = inner.files.upgrade() else { return };
         let has_missed = batch.has_missed();
         let mut paths: Vec<PathBuf> = batch.into_paths().collect();
         if has_missed {
             paths.extend(files.known.below(&self.folder));
         }
-        let found = self.find(inner, paths).await;
+        let found = self.find(inner, files.clone(), paths).await;
         if found.iter().any(|seen| files.is_worked_on(seen.place.path())) {
             sleep(SAY_SO).await;
         }
@@ -112,26 +115,30 @@ impl Round {
     }
 
     /// The plain files among the paths; folders that are new are watched, with what is in them.
-    async fn find(&mut self, inner: Arc<Inner>, paths: Vec<PathBuf>) -> Vec<Seen> {
+    async fn find(&mut self, inner: Arc<Inner>, files: Arc<Files>, paths: Vec<PathBuf>) -> Vec<Seen> {
         let folder = self.folder.clone();
         let mut before = std::mem::take(&mut self.before);
         let finding = tokio::task::spawn_blocking(move || {
             let mut found = Vec::new();
-            let mut looked = HashSet::new();
-            let mut open = paths;
-            while let Some(path) = open.pop() {
-                if !looked.insert(path.clone()) {
-                    continue;
-                }
+            for path in paths {
                 let kind = path.symlink_metadata().ok().map(|is| (is.is_dir(), is.is_file()));
                 match kind {
-                    Some((true, _)) => open.extend(inner.add(&folder, &path)),
+                    Some((true, _)) => {
+                        // It may be another folder than the one that was watched at this path.
+                        inner.forget(&path);
+                        for path in inner.add(&folder, &path) {
+                            // Of those that were there before, only what sessions know is compared.
+                            let is_news = !before.contains(&path) || files.known.has_readers(&path);
+                            let change = change_of(&path, true, &mut before).filter(|_| is_news);
+                            found.extend(seen(&folder, &path, change));
+                        }
+                    }
                     Some((_, true)) => {
-                        found.extend(seen(&folder, &path, change_of(&path, true, &mut before)));
+                        found.extend(seen(&folder, &path, change_of(&path, true, &mut before)))
                     }
                     Some(_) => {}
                     None => {
-                        inner.watching().forget(&path);
+                        inner.forget(&path);
                         found.extend(seen(&folder, &path, change_of(&path, false, &mut before)));
                     }
                 }
@@ -148,23 +155,27 @@ impl Round {
     }
 
     fn is_wanted(&self) -> bool {
-        self.inner.upgrade().is_some_and(|inner| inner.watching().is_wanted(&self.project))
+        self.inner.upgrade().is_some_and(|inner| inner.is_wanted(&self.project))
     }
 
-    fn is_there(&self) -> bool {
-        self.folder.is_dir()
+    /// Whether the project itself is watched: it is not while it is away, or where nothing can be watched.
+    fn is_watched(&self) -> bool {
+        self.inner.upgrade().is_some_and(|inner| inner.is_watched(&self.folder))
     }
 
     /// Everything of it is gone, and is watched anew when there is something again.
     async fn wait_until_back(&mut self) {
-        tracing::info!(project = %self.project, "a project has vanished; it is watched again when it is back");
-        if let Some(inner) = self.inner.upgrade() {
-            inner.watching().forget(&self.folder);
+        tracing::info!(project = %self.project, "a project cannot be watched; it is tried again");
+        while self.is_wanted() && !self.is_watched() {
+            if !self.folder.is_dir() {
+                sleep(BACK_EVERY).await;
+                continue;
+            }
+            self.begin().await;
+            if !self.is_watched() {
+                sleep(FULL_FOR).await;
+            }
         }
-        while self.is_wanted() && !self.is_there() {
-            sleep(BACK_EVERY).await;
-        }
-        self.begin().await;
     }
 }
 
