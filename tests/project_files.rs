@@ -23,11 +23,16 @@ async fn a_file_is_read_written_and_merged() {
     std::fs::write(home.project().join("a.txt"), "1\n2\n3\n4\n5\n").unwrap();
     let server = home.serve().await;
     let file = read(&server, &home, "a.txt").await;
-    assert_eq!((&file["content"], &file["encoding"], &file["filePath"]), (&json!("1\n2\n3\n4\n5\n"), &json!("utf8"), &json!("a.txt")));
+    assert_eq!(
+        (&file["content"], &file["encoding"], &file["filePath"]),
+        (&json!("1\n2\n3\n4\n5\n"), &json!("utf8"), &json!("a.txt"))
+    );
     let base = &file["hash"];
-    let (status, answer) = server.call("PUT", "/api/projects/file", put(&home, "a.txt", "one\n2\n3\n4\n5\n", base)).await;
+    let (status, answer) =
+        server.call("PUT", "/api/projects/file", put(&home, "a.txt", "one\n2\n3\n4\n5\n", base)).await;
     assert_eq!((status, &answer["merged"]), (200, &json!(false)), "{answer}");
-    let (status, answer) = server.call("PUT", "/api/projects/file", put(&home, "a.txt", "1\n2\n3\n4\nfive\n", base)).await;
+    let (status, answer) =
+        server.call("PUT", "/api/projects/file", put(&home, "a.txt", "1\n2\n3\n4\nfive\n", base)).await;
     assert_eq!((status, &answer["merged"]), (200, &json!(true)), "{answer}");
     assert_eq!(read(&server, &home, "a.txt").await["content"], "one\n2\n3\n4\nfive\n");
 
@@ -45,13 +50,17 @@ async fn a_conflict_is_kept_over_a_restart_and_settled_once() {
     let server = home.serve().await;
     let base = read(&server, &home, "a.txt").await["hash"].clone();
     server.call("PUT", "/api/projects/file", put(&home, "a.txt", "1\nours\n3\n", &base)).await;
-    let (status, answer) = server.call("PUT", "/api/projects/file", put(&home, "a.txt", "1\ntheirs\n3\n", &base)).await;
+    let (status, answer) =
+        server.call("PUT", "/api/projects/file", put(&home, "a.txt", "1\ntheirs\n3\n", &base)).await;
     assert_eq!((status, &answer["error"]["code"]), (409, &json!("conflict")), "{answer}");
     let conflict = &answer["error"]["details"]["conflict"];
     let id = conflict["conflictId"].as_str().unwrap();
     let theirs = format!("/api/blobs/{}", conflict["theirs"]["hash"].as_str().unwrap());
     let open = format!("/api/conflicts?status=open&project={}", home.project().display());
-    eventually("the conflict is listed", async || server.get(&open).await["conflicts"][0]["hunks"].is_string()).await;
+    eventually("the conflict is listed", async || {
+        server.get(&open).await["conflicts"][0]["hunks"].is_string()
+    })
+    .await;
     server.kill().await;
 
     let server = home.serve().await;
@@ -85,15 +94,30 @@ async fn what_leads_out_is_refused() {
     }
     let wrong = [
         (json!({ "projectPath": "/etc", "filePath": "a", "content": "x" }), "project_not_allowed"),
-        (json!({ "projectPath": home.project(), "filePath": "a", "content": "-", "encoding": "base64" }), "bad_request"),
-        (json!({ "projectPath": home.project(), "filePath": "a", "content": "x", "baseHash": "1" }), "bad_request"),
-        (json!({ "projectPath": home.project(), "filePath": "a", "content": "x", "fence": 1 }), "lock_not_held"),
+        (
+            json!({ "projectPath": home.project(), "filePath": "a", "content": "-", "encoding": "base64" }),
+            "bad_request",
+        ),
+        (
+            json!({ "projectPath": home.project(), "filePath": "a", "content": "x", "baseHash": "1" }),
+            "bad_request",
+        ),
+        (
+            json!({ "projectPath": home.project(), "filePath": "a", "content": "x", "fence": 1 }),
+            "lock_not_held",
+        ),
     ];
     for (body, code) in wrong {
         let (_, answer) = server.call("PUT", "/api/projects/file", body).await;
         assert_eq!(answer["error"]["code"], code, "{answer}");
     }
-    let (status, _) = server.call("GET", &format!("/api/projects/file?project={}&path=none", home.project().display()), Value::Null).await;
+    let (status, _) = server
+        .call(
+            "GET",
+            &format!("/api/projects/file?project={}&path=none", home.project().display()),
+            Value::Null,
+        )
+        .await;
     assert_eq!(status, 404);
     assert_eq!(std::fs::read_to_string(home.path().join("secret")).unwrap(), "secret");
     server.stop().await;
@@ -117,7 +141,12 @@ async fn a_killed_server_leaves_the_old_file_or_the_new_one() {
             true => ('a', 'b'),
             false => ('b', 'a'),
         };
-        let writing = server.request("PUT", "/api/projects/file").json(&put(&home, "large.txt", &version(new), &base["hash"]));
+        let writing = server.request("PUT", "/api/projects/file").json(&put(
+            &home,
+            "large.txt",
+            &version(new),
+            &base["hash"],
+        ));
         let writing = tokio::spawn(writing.send());
         // The body is sent, and somewhere on its way to the disk.
         let has_begun = async || kill.is_multiple_of(2) || unfinished(&home) || writing.is_finished();
@@ -141,20 +170,21 @@ async fn a_change_by_another_program_is_told_in_the_project_of_a_live_session() 
     let home = Home::new();
     let server = home.serve().await;
     let session = server.session(&home).await;
-    let mut device = server.device("phone").await;
-    device.send(json!({ "type": "subscribe", "sessionId": session })).await;
-    device.send(json!({ "type": "subscribe_project", "projectPath": home.project() })).await;
-    let mut number = 0;
-    loop {
-        std::fs::write(home.project().join(format!("strange{number}.txt")), "1").unwrap();
-        number += 1;
-        let is_change = |frame: &Value| frame["type"] == "project_event" && frame["kind"] == "file_changed";
-        if let Some(frame) = device.saw_within(Duration::from_millis(500), is_change).await {
-            assert!(frame["data"]["filePath"].as_str().unwrap().starts_with("strange"), "{frame}");
-            assert!(frame["data"].get("holder").is_none(), "{frame}");
-            break;
-        }
-        assert!(number < 40, "never seen");
-    }
+    let device = server.device("phone").await;
+    device.subscribe(&session, 0).await;
+    device.ask(json!({ "type": "subscribe_project", "projectPath": home.project() })).await;
+    let is_change = |frame: &&Value| frame["type"] == "project_event" && frame["kind"] == "file_changed";
+    let number = std::cell::Cell::new(0);
+    // The project is watched from some moment on after the device is there.
+    eventually("a change is told", async || {
+        number.set(number.get() + 1);
+        std::fs::write(home.project().join(format!("strange{}.txt", number.get())), "1").unwrap();
+        device.frames().iter().any(|frame| is_change(&frame))
+    })
+    .await;
+    let frames = device.frames();
+    let frame = frames.iter().find(is_change).unwrap();
+    assert!(frame["data"]["filePath"].as_str().unwrap().starts_with("strange"), "{frame}");
+    assert!(frame["data"].get("holder").is_none(), "{frame}");
     server.stop().await;
 }

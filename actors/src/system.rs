@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::files::{Files, Parts as FileParts, Versions, WAITS};
 use crate::hub::Hub;
 use crate::journal::{Journal, JournalError, SessionRow};
-use crate::locks::{Fence, Keeper};
+use crate::locks::Keeper;
 use crate::metrics::Metrics;
 use crate::project::{LockDesk, LockPolicy, ProjectParts, Projects};
 use crate::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots, StopAll, save};
@@ -100,8 +100,7 @@ impl System {
             arbiter: scribes.as_ref().map_or_else(Arbiter::current, Arbiter::handle),
             channels: parts.journal.channels().await?,
         });
-        let fences = Fence(parts.journal.fences().await?);
-        let keeper = Keeper::new(parts.clock.clone(), parts.journal.clone(), projects.clone(), fences);
+        let keeper = Keeper::open(parts.clock.clone(), parts.journal.clone(), projects.clone()).await?;
         let files = Files::new(FileParts {
             keeper: keeper.clone(),
             feed: projects.clone(),

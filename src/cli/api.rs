@@ -1,5 +1,6 @@
 //! What a command asks the server over HTTP, and how it says what went wrong.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -18,6 +19,17 @@ pub struct Api {
     url: String,
     token: String,
     device: String,
+}
+
+/// A folder as the server must be told it, wherever the command runs.
+///
+/// # Errors
+/// The path is no text, or there is no current folder.
+pub fn folder(path: &Path) -> anyhow::Result<String> {
+    let path = std::path::absolute(path)?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|_| anyhow::anyhow!("The path of the project is no valid UTF-8."))
 }
 
 impl Api {

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::api::Api;
+use super::api::{Api, folder};
 use super::connection::{Role, ServerArgs};
 use super::locks::holder;
 use super::render::{columns, plain_time};
@@ -20,7 +20,7 @@ use crate::config::Loaded;
 pub struct ConflictsArgs {
     /// Only those of this project
     #[arg(long, value_name = "FOLDER")]
-    pub project: Option<String>,
+    pub project: Option<PathBuf>,
 
     /// Also those that are settled
     #[arg(long)]
@@ -71,6 +71,7 @@ pub enum How {
 /// When no server answers, or it refuses.
 pub async fn run(loaded: &Loaded, args: &ConflictsArgs) -> anyhow::Result<()> {
     let server = Api::new(loaded, &args.server, Role::Terminal)?;
+    let project = args.project.as_deref().map(folder).transpose()?;
     let text = match &args.act {
         Some(Act::Resolve { id, how, content }) => {
             let mut body = json!({ "resolution": how.word() });
@@ -83,8 +84,7 @@ pub async fn run(loaded: &Loaded, args: &ConflictsArgs) -> anyhow::Result<()> {
             "Settled.\n".to_owned()
         }
         None => {
-            let mut query: Vec<_> =
-                args.project.iter().map(|project| ("project", project.as_str())).collect();
+            let mut query: Vec<_> = project.iter().map(|project| ("project", project.as_str())).collect();
             if !args.all {
                 query.push(("status", "open"));
             }

@@ -1,12 +1,13 @@
 //! `tandem locks`: shows who holds what, and takes a lock away from whoever has it.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::api::Api;
+use super::api::{Api, folder};
 use super::connection::{Role, ServerArgs};
 use super::render::{columns, plain_time};
 use crate::config::Loaded;
@@ -16,7 +17,7 @@ use crate::config::Loaded;
 pub struct LocksArgs {
     /// Only those of this project
     #[arg(long, value_name = "FOLDER")]
-    pub project: Option<String>,
+    pub project: Option<PathBuf>,
 
     /// Take this lock away from whoever has it, as the list names it; needs --project and --type
     #[arg(long, value_name = "WHAT", requires = "project")]
@@ -41,16 +42,17 @@ pub struct LocksArgs {
 /// When no server answers, or it refuses.
 pub async fn run(loaded: &Loaded, args: &LocksArgs) -> anyhow::Result<()> {
     let server = Api::new(loaded, &args.server, Role::Terminal)?;
+    let project = args.project.as_deref().map(folder).transpose()?;
     let text = match &args.force {
         Some(resource) => {
             let body = json!({
-                "resourceId": resource, "lockType": args.lock_type, "projectPath": args.project, "force": true,
+                "resourceId": resource, "lockType": args.lock_type, "projectPath": project, "force": true,
             });
             let answer = server.send(Method::DELETE, "/api/locks", &[], Some(&body)).await?;
             format!("Taken away from {}.\n", holder(&answer["holder"]))
         }
         None => {
-            let query: Vec<_> = args.project.iter().map(|project| ("project", project.as_str())).collect();
+            let query: Vec<_> = project.iter().map(|project| ("project", project.as_str())).collect();
             let answer = server.send(Method::GET, "/api/locks", &query, None).await?;
             if args.json { serde_json::to_string_pretty(&answer["locks"])? + "\n" } else { table(&answer) }
         }

@@ -1,7 +1,7 @@
 //! The journal as its users see it: opened again, crowded, failing.
 
 use tandem_actors::clock::Timestamp;
-use tandem_actors::ids::{Term, UserId};
+use tandem_actors::ids::{SessionId, Term, UserId};
 use tandem_actors::journal::{Journal, JournalError};
 
 use super::testing::{Owner, history, line};
@@ -249,4 +249,39 @@ async fn a_commit_in_doubt_ends_all_writing_and_a_new_start_shows_what_is_there(
         let mut next = Owner::of(&journal, owner.session).await;
         next.write(&journal, &["three"]).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn fencing_numbers_only_rise() {
+    let home = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    assert_eq!(journal.fences().await.unwrap(), 0);
+    for (reserved, expected) in [(9, 9), (10, 10), (2, 10)] {
+        journal.reserve_fences(reserved).await.unwrap();
+        assert_eq!(journal.fences().await.unwrap(), expected);
+    }
+    drop(journal);
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    assert_eq!(journal.fences().await.unwrap(), 10);
+}
+
+#[tokio::test]
+async fn a_channel_is_kept_as_a_session_is_and_is_none() {
+    let home = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    let claim = journal.claim_channel("/srv/app".into()).await.unwrap();
+    assert!(journal.channels().await.unwrap().is_empty(), "nothing was told yet");
+    let channel = SessionId::of_channel("/srv/app");
+    let mut owner = Owner { session: channel, term: claim.term, head: claim.head, hash: claim.hash };
+    owner.write(&journal, &["one", "two"]).await.unwrap();
+    assert!(journal.sessions().await.unwrap().is_empty());
+    let channels = journal.channels().await.unwrap();
+    assert_eq!(
+        (channels.len(), &*channels[0].project, &*channels[0].summary),
+        (1, "/srv/app", r#"{"events":2}"#)
+    );
+    assert_eq!(history(&journal, channel).await.len(), 2);
+    let next = journal.claim_channel("/srv/app".into()).await.unwrap();
+    assert_eq!((next.term, next.head), (Term(2), 2));
+    assert!(owner.write(&journal, &["late"]).await.is_err());
 }

@@ -152,6 +152,12 @@ impl TestDevice {
         self.until(what, |inner| inner.frames.iter().find(|frame| is_it(frame)).cloned()).await
     }
 
+    /// Says that it goes.
+    pub(crate) async fn close(self) {
+        self.send(Value::Null);
+        self.closed().await;
+    }
+
     /// Waits until the server has closed the connection, and returns the code.
     pub(crate) async fn closed(&self) -> Option<u16> {
         self.until("closed", |inner| inner.is_closed.then_some(inner.close_code)).await
@@ -195,6 +201,10 @@ async fn run(mut socket: Socket, mut outgoing: mpsc::UnboundedReceiver<Value>, s
         let message = tokio::select! {
             frame = outgoing.recv() => {
                 let Some(frame) = frame else { break };
+                if frame.is_null() {
+                    socket.close(None).await.ok();
+                    continue;
+                }
                 if socket.send(Message::text(frame.to_string())).await.is_err() { break }
                 continue;
             }

@@ -23,7 +23,7 @@ pub struct MemoryJournal {
     is_held: Arc<watch::Sender<bool>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Shelf {
     sessions: HashMap<SessionId, Kept>,
     devices: HashMap<DeviceId, DeviceRow>,
@@ -36,7 +36,7 @@ struct Shelf {
     fences: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Kept {
     term: u64,
     /// The project whose channel it is.
@@ -88,6 +88,16 @@ impl MemoryJournal {
         Self {
             epoch: self.epoch.clone(),
             shelf: Arc::new(Mutex::new(cut)),
+            is_held: Arc::new(watch::Sender::new(false)),
+        }
+    }
+
+    /// A journal as a crash at this moment would have left it: a copy that earlier owners do not reach.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self {
+            epoch: self.epoch.clone(),
+            shelf: Arc::new(Mutex::new(self.shelf().clone())),
             is_held: Arc::new(watch::Sender::new(false)),
         }
     }

@@ -22,7 +22,7 @@ use super::{
     Ask, Cycle, Fence, Grant, Holder, Millis, Mode, News, Outcome, Resource, Table, Ticket, Waiting,
 };
 use crate::clock::{Clock, Timestamp};
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::project::Feed;
 
 /// While anybody holds or waits, leases of the living are renewed, and rings looked for, so often.
@@ -145,18 +145,52 @@ impl Keeper {
         facts: Arc<dyn Feed>,
         fences_reserved: Fence,
     ) -> Arc<Self> {
+        Self::with_fences(clock, journal, facts, fences_reserved, fences_reserved)
+    }
+
+    /// The same with the first numbers reserved, so that nobody who comes early is refused for the want of them.
+    ///
+    /// # Errors
+    /// The journal could not be read; starting again is safe.
+    pub async fn open(
+        clock: Arc<dyn Clock>,
+        journal: Arc<dyn Journal>,
+        facts: Arc<dyn Feed>,
+    ) -> Result<Arc<Self>, JournalError> {
+        let used = Fence(journal.fences().await?);
+        let first = Fence(used.0 + FENCE_BLOCK);
+        let reserved = match journal.reserve_fences(first.0).await {
+            Ok(()) => first,
+            Err(error) => {
+                tracing::warn!(%error, "no fencing numbers could be reserved; locks are refused until there are some");
+                used
+            }
+        };
+        Ok(Self::with_fences(clock, journal, facts, used, reserved))
+    }
+
+    /// Gives out numbers above `used`, up to `reserved`, and sees to it that there are more.
+    fn with_fences(
+        clock: Arc<dyn Clock>,
+        journal: Arc<dyn Journal>,
+        facts: Arc<dyn Feed>,
+        used: Fence,
+        reserved: Fence,
+    ) -> Arc<Self> {
         let desk = Desk {
-            table: Table::new(fences_reserved),
+            table: Table::new(used),
             open: HashMap::new(),
             living: BTreeMap::new(),
-            reserved: fences_reserved,
+            reserved,
             is_reserving: false,
             is_awake: false,
         };
         let (desk, start, sooner) = (Mutex::new(desk), Instant::now(), Notify::new());
         let keeper =
             Arc::new(Self { desk, clock, journal, facts, start, runtime: Handle::current(), sooner });
-        keeper.reserve(&mut keeper.desk());
+        if reserved == used {
+            keeper.reserve(&mut keeper.desk());
+        }
         keeper
     }
 

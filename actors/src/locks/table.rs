@@ -432,6 +432,11 @@ impl Table {
     /// Whether a request that waits does so for something that `holder` holds.
     fn waits_for(&self, ticket: Ticket, holder: &Holder) -> bool {
         let Some(request) = self.requests.get(&ticket) else { return false };
+        let own = self.by_holder.get(holder);
+        // Most who wait hold nothing: where many want the same, everybody would be compared with everybody else's wishes.
+        if !own.is_some_and(|own| own.iter().any(|own| !self.is_waiting(*own))) {
+            return false;
+        }
         let mut is_so = false;
         for want in &request.wants {
             self.tree.visit_related(want.node, |mark| {

@@ -15,6 +15,7 @@ mod messages;
 mod notices;
 mod presence;
 mod primary;
+mod projects;
 mod recovery;
 mod storage;
 mod support;

@@ -19,7 +19,7 @@ use tandem_actors::content::Content;
 use tandem_actors::event::{Approval, By, Event, SubmitMode};
 use tandem_actors::files::Versions;
 use tandem_actors::hub::Hub;
-use tandem_actors::ids::{MessageId, Seq, SessionId, UserId};
+use tandem_actors::ids::{Epoch, MessageId, Seq, SessionId, UserId};
 use tandem_actors::journal::{Journal, MemoryJournal, TranscriptLine};
 use tandem_actors::project::LockPolicy;
 use tandem_actors::refusal::Refusal;
@@ -222,6 +222,24 @@ impl House {
 
     pub async fn close(self) {
         tokio::time::timeout(PATIENCE, self.system.stop()).await.expect("the system stops");
+    }
+
+    /// The server is gone without a word; what it had on disk stays, and so does the project's folder.
+    pub async fn crash(self) -> (MemoryJournal, tempfile::TempDir) {
+        let Self { system, journal, folder, .. } = self;
+        let kept = journal.copy();
+        drop(system);
+        (kept, folder)
+    }
+
+    /// The folder in which conversations work; canonical.
+    pub fn project(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap()
+    }
+
+    /// The identity of the history.
+    pub fn epoch(&self) -> Epoch {
+        self.journal.epoch()
     }
 
     pub async fn session(&self) -> SessionId {
