@@ -20,6 +20,7 @@ use tandem_actors::agent::{
 use tandem_actors::clock::SystemClock;
 use tandem_actors::content::Content;
 use tandem_actors::event::{By, SubmitMode};
+use tandem_actors::files::Versions;
 use tandem_actors::guard::Rules;
 use tandem_actors::hub::Hub;
 use tandem_actors::ids::{MessageId, SessionId, UserId};
@@ -100,6 +101,8 @@ async fn main() -> Result<()> {
         grace: Duration::from_secs(1),
         allowed_roots: vec![std::env::current_dir()?],
         locks: LockPolicy::default(),
+        versions: Versions::none(),
+        is_watching: false,
         threads: 1,
     })
     .await?;

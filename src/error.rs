@@ -57,6 +57,8 @@ pub fn status_of(code: Code) -> StatusCode {
         | Code::OutOfOrder
         | Code::AlreadyResolved
         | Code::NotQueued
+        | Code::Conflict
+        | Code::LockDenied
         | Code::LockNotHeld
         | Code::SessionClosed => StatusCode::CONFLICT,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -11,6 +11,7 @@ mod chat;
 mod conflicts;
 mod devices;
 mod events;
+mod files;
 mod health;
 mod locks;
 mod metrics;
@@ -115,6 +116,12 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(post().to(conflicts::resolve)),
         )
         .service(at("/projects").route(get().to(projects::list)))
+        .service(
+            at("/projects/file")
+                .app_data(MaxBody(MAX_CONTENT_BYTES))
+                .route(get().to(files::read))
+                .route(put().to(files::write)),
+        )
         .service(at("/devices").route(get().to(devices::all)))
         .service(at("/notify").route(post().to(notify::notify)))
         .service(at("/metrics/sessions").route(get().to(metrics::sessions)))

@@ -22,6 +22,7 @@ mod many_sessions;
 mod meddled_wire;
 mod observing;
 mod people;
+mod project_files;
 mod projects;
 mod recovery;
 mod rolling;

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::agent::gauge::Gauge;
 use crate::clock::Clock;
 use crate::event::By;
+use crate::files::Files;
 use crate::ids::{Seq, SessionId};
 use crate::journal::Journal;
 use crate::metrics::Metrics;
@@ -48,6 +49,8 @@ pub struct Hub {
     pub projects: Arc<Projects>,
     /// Where devices ask for locks.
     pub locks: Arc<LockDesk>,
+    /// The files of projects.
+    pub files: Arc<Files>,
 }
 
 impl Hub {

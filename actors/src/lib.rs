@@ -2,10 +2,12 @@
 pub mod agent;
 pub mod blobs;
 pub mod clock;
+pub mod conflicts;
 pub mod content;
 pub mod device;
 pub mod down;
 pub mod event;
+pub mod files;
 pub mod guard;
 pub mod hub;
 pub mod ids;
@@ -20,3 +22,4 @@ pub mod registry;
 pub mod room;
 pub mod session;
 pub mod system;
+pub mod watch;

@@ -48,6 +48,8 @@ pub enum Code {
     AlreadyResolved,
     NotQueued,
     SessionClosed,
+    Conflict,
+    LockDenied,
     LockNotHeld,
     TooLarge,
     QueueFull,

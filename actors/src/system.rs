@@ -9,6 +9,7 @@ use actix::prelude::*;
 use crate::agent::Launcher;
 use crate::agent::gauge::Gauge;
 use crate::clock::Clock;
+use crate::files::{Files, Parts as FileParts, Versions, WAITS};
 use crate::guard::{Guard, Rules};
 use crate::hub::Hub;
 use crate::journal::{Journal, JournalError, SessionRow};
@@ -18,6 +19,7 @@ use crate::project::{Both, Feed, LockDesk, LockPolicy, ProjectParts, Projects};
 use crate::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots, StopAll, save};
 use crate::room::Encoder;
 use crate::session::{Policy, Summary, Surroundings};
+use crate::watch::{self, Watcher};
 
 /// What an actor system is made of.
 pub struct Parts {
@@ -45,6 +47,10 @@ pub struct Parts {
     pub allowed_roots: Vec<PathBuf>,
     /// How long locks hold, and requests for them wait.
     pub locks: LockPolicy,
+    /// Where versions of files are kept that somebody may have begun from.
+    pub versions: Versions,
+    /// Whether changes by other programs are watched for in the projects of live sessions.
+    pub is_watching: bool,
     /// How many threads sessions live on; 0 means the caller's own, as tests with a virtual clock need it.
     pub threads: usize,
 }
@@ -99,6 +105,21 @@ impl System {
         });
         let feed: Arc<dyn Feed> = Arc::new(Both(projects.clone(), parts.guard.feed.clone()));
         let keeper = Keeper::open(parts.clock.clone(), parts.journal.clone(), feed.clone()).await?;
+        let files = Files::new(FileParts {
+            keeper: keeper.clone(),
+            feed: feed.clone(),
+            blobs: parts.journal.clone(),
+            versions: parts.versions,
+            clock: parts.clock.clone(),
+            allowed_roots: allowed_roots.clone(),
+            waits: WAITS.into(),
+            lock_wait: parts.locks.wait,
+        });
+        projects.settle_with(Arc::new(Arc::downgrade(&files)));
+        if parts.is_watching {
+            let watcher = Watcher::new(&files);
+            drop(actix_rt::spawn(watch::follow(watcher, Arc::downgrade(&files), board.clone())));
+        }
         let locks = Arc::new(LockDesk::new(keeper.clone(), projects.clone(), parts.locks));
         let rules = Rules { feed, ..parts.guard };
         let guard = Guard::new(keeper, rules, board.clone(), parts.clock.clone());
@@ -138,6 +159,7 @@ impl System {
             gauge: parts.gauge,
             projects,
             locks,
+            files,
         };
         hub.wake_unfinished();
         Ok(Self { hub, arbiters: arbiters.into_iter().chain(scribes).collect() })

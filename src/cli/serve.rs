@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 use clap::Args;
 use tandem_actors::agent::gauge::ProcGauge;
 use tandem_actors::clock::{Clock as _, SystemClock};
+use tandem_actors::files::{MAX_VERSION_BYTES, Versions};
 use tandem_actors::guard::Rules;
 use tandem_actors::ids::UserId;
 use tandem_actors::project::LockPolicy;
@@ -36,6 +37,9 @@ pub struct ServeArgs {}
 /// Threads on which sessions live. Their work is short, and the disk and the agents have threads of their own.
 const SESSION_THREADS: usize = 2;
 
+/// Below the data folder; what is in it is needed by nobody after the server has ended.
+const VERSIONS_FOLDER: &str = "versions";
+
 /// How the process ends when it cannot know whether its last writes are on the disk; `EX_SOFTWARE` of sysexits.h, which
 /// a service manager answers with a new start.
 const EXIT_IN_DOUBT: i32 = 70;
@@ -54,6 +58,8 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     let journal = Arc::new(SqliteJournal::open_with_faults(&config.data.dir, Faults::of_environment())?);
     let access = access(config, &journal).await?;
     let agent = Agent::find(&config.agent).await?;
+    let versions = Versions::open(config.data.dir.join(VERSIONS_FOLDER), MAX_VERSION_BYTES)
+        .context("the folder for versions of files cannot be emptied")?;
     let system = System::start(Parts {
         journal: journal.clone(),
         launcher: Arc::new(agent.launcher(journal.clone())?),
@@ -70,6 +76,8 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
             ttl: Duration::from_secs(config.locks.ttl_seconds),
             wait: Duration::from_secs(config.locks.wait_seconds),
         },
+        versions,
+        is_watching: true,
         threads: SESSION_THREADS,
     })
     .await

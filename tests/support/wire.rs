@@ -12,6 +12,7 @@ use tandem::service::Settings;
 use tandem_actors::agent::gauge::{NoGauge, ProcGauge};
 use tandem_actors::agent::process::{Environment, ProcessConfig, ProcessLauncher};
 use tandem_actors::clock::{Clock, SystemClock};
+use tandem_actors::files::{Files, Versions};
 use tandem_actors::guard::{Guard, Rules};
 use tandem_actors::hub::Hub;
 use tandem_actors::journal::MemoryJournal;
@@ -112,6 +113,16 @@ fn hub(journal: &MemoryJournal) -> Hub {
         channels: Vec::new(),
     });
     let keeper = Keeper::new(clock.clone(), Arc::new(journal.clone()), projects.clone(), Fence(0));
+    let files = Files::new(tandem_actors::files::Parts {
+        keeper: keeper.clone(),
+        feed: projects.clone(),
+        blobs: Arc::new(journal.clone()),
+        versions: Versions::none(),
+        clock: clock.clone(),
+        allowed_roots: vec![std::env::temp_dir()],
+        waits: Vec::new(),
+        lock_wait: Duration::ZERO,
+    });
     let locks = Arc::new(LockDesk::new(keeper.clone(), projects.clone(), LockPolicy::default()));
     let guard = Arc::new(Guard::new(keeper, Rules::default(), board.clone(), clock.clone()));
     let around = Surroundings {
@@ -150,6 +161,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
         gauge,
         projects,
         locks,
+        files,
     }
 }
 

@@ -124,6 +124,8 @@ impl Worded for Code {
         "already_resolved",
         "not_queued",
         "session_closed",
+        "conflict",
+        "lock_denied",
         "lock_not_held",
         "too_large",
         "queue_full",

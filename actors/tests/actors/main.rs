@@ -8,6 +8,7 @@ mod attachments;
 mod clock;
 mod creation;
 mod devices;
+mod files;
 mod framework;
 mod guarding;
 mod lifetimes;

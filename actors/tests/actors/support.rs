@@ -17,6 +17,7 @@ use tandem_actors::agent::{
 use tandem_actors::clock::{ManualClock, Timestamp};
 use tandem_actors::content::Content;
 use tandem_actors::event::{Approval, By, Event, SubmitMode};
+use tandem_actors::files::Versions;
 use tandem_actors::guard::{Attempt, Collisions, Enforcement, Mode, ReadAgain, Rules, Ruling};
 use tandem_actors::hub::Hub;
 use tandem_actors::ids::{Epoch, MessageId, Seq, SessionId, UserId};
@@ -250,6 +251,8 @@ impl House {
             grace: Duration::from_secs(1),
             allowed_roots: vec![folder.path().to_owned(), "/".into()],
             locks: LockPolicy::default(),
+            versions: Versions::none(),
+            is_watching: false,
             threads: 0,
         };
         let system = System::start(parts).await.unwrap();

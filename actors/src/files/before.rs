@@ -1,0 +1,189 @@
+//! An agent is about to write over content that its session has not seen.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::collide::{Collision, Wish};
+use super::{Files, Found, Place};
+use crate::blobs::BlobHash;
+use crate::conflicts::{Edit, apply, edit_between};
+use crate::ids::SessionId;
+use crate::locks::Holder;
+use crate::project::{Conflict, Resolution};
+
+/// A write of an agent's tool. The session holds the file's lock.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Whose.
+    pub session: SessionId,
+    /// In which project; its canonical path.
+    pub project: Arc<str>,
+    /// Which file; canonical.
+    pub path: PathBuf,
+    /// What the session has seen; none if it never looked.
+    pub seen: Option<BlobHash>,
+    /// The tool: `Write`, `Edit`, `MultiEdit` or `NotebookEdit`.
+    pub tool: String,
+    /// What the tool is called with.
+    pub input: Arc<RawValue>,
+}
+
+/// What becomes of it.
+#[derive(Debug, Clone)]
+pub enum Ruling {
+    /// It may write.
+    Let,
+    /// It writes, with this input: a JSON object.
+    Instead(Arc<RawValue>),
+    /// It does not; the model is told why.
+    Deny(String),
+}
+
+/// Decides what becomes of writes that collide.
+pub trait Collisions: Send + Sync + 'static {
+    /// Decides. The agent waits meanwhile.
+    fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling>;
+}
+
+impl Collisions for Arc<Files> {
+    fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling> {
+        let files = self.clone();
+        Box::pin(async move { files.rule(attempt).await })
+    }
+}
+
+impl Files {
+    async fn rule(&self, attempt: Attempt) -> Ruling {
+        let Attempt { session, project, path, seen, tool, input } = attempt;
+        let found =
+            tokio::task::spawn_blocking(move || Place::find(std::path::Path::new(&*project), &path)).await;
+        // What is no plain file of the project is nobody's to merge; the tool says itself what is wrong with it.
+        let Ok(Ok(place)) = found else { return Ruling::Let };
+        let Ok(found) = self.look(&place).await else { return Ruling::Let };
+        let Ok(Value::Object(fields)) = serde_json::from_str(input.get()) else { return Ruling::Let };
+        if found.hash == seen {
+            return Ruling::Let;
+        }
+        let proposed = match self.proposed(&tool, &fields, seen, &found).await {
+            Proposed::Content(content) => content,
+            Proposed::Misfit => return Ruling::Let,
+            Proposed::Unknown => return Ruling::Deny(read_again(&place)),
+        };
+        let conflict = self.known.open_conflict(session, place.path());
+        let by = Holder::SessionId(session);
+        let wish = Wish { place, by, base: seen, proposed, conflict };
+        if wish.fits(&found) {
+            return Ruling::Let;
+        }
+        match self.collide(&wish, found).await {
+            Collision::Over(_) => Ruling::Let,
+            Collision::Merged { conflict, on, content } => {
+                let Some(merged) = rewritten(&tool, fields, &on, &content) else {
+                    return Ruling::Deny(read_again(&wish.place));
+                };
+                if let Some(there) = on.content.clone().zip(on.hash) {
+                    self.parts.versions.keep(there.1, there.0).await;
+                }
+                self.known.wrote(&wish.by, wish.place.path(), Some(BlobHash::of(&content)));
+                self.settle(wish.place.project(), conflict, Resolution::Merged, None);
+                Ruling::Instead(merged)
+            }
+            Collision::Open(conflict) => {
+                self.known.denied(session, wish.place.path(), conflict.conflict_id);
+                Ruling::Deny(denied(&wish.place, &conflict))
+            }
+        }
+    }
+
+    /// The file as the tool would have it, had nobody else written.
+    async fn proposed(
+        &self,
+        tool: &str,
+        fields: &Map<String, Value>,
+        seen: Option<BlobHash>,
+        found: &Found,
+    ) -> Proposed {
+        if tool == "Write" {
+            let content = fields.get("content").and_then(Value::as_str);
+            return content.map_or(Proposed::Misfit, |content| Proposed::Content(content.to_owned().into()));
+        }
+        let Some(edits) = edits(tool, fields) else { return Proposed::Unknown };
+        // Without its base an edit is tried on what is there: it changes only what it names.
+        let base = match self.version(seen).await.or_else(|| found.content.clone()) {
+            Some(base) => base,
+            None => Bytes::new(),
+        };
+        let base = std::str::from_utf8(&base).unwrap_or_default();
+        apply(base, &edits).map_or(Proposed::Misfit, |text| Proposed::Content(text.into()))
+    }
+}
+
+enum Proposed {
+    Content(Bytes),
+    /// The tool will say itself that this does not work.
+    Misfit,
+    /// Nobody can say what the tool would make of the file.
+    Unknown,
+}
+
+fn edits(tool: &str, fields: &Map<String, Value>) -> Option<Vec<Edit>> {
+    let edit = |fields: &Map<String, Value>| {
+        let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let is_for_all = fields.get("replace_all").and_then(Value::as_bool).unwrap_or(false);
+        Some(Edit { old: text("old_string")?, new: text("new_string")?, is_for_all })
+    };
+    match tool {
+        "Edit" => edit(fields).map(|edit| vec![edit]),
+        "MultiEdit" => {
+            fields.get("edits")?.as_array()?.iter().map(|fields| edit(fields.as_object()?)).collect()
+        }
+        _ => None,
+    }
+}
+
+/// The tool's input with which the file becomes the merged one.
+fn rewritten(tool: &str, mut fields: Map<String, Value>, on: &Found, merged: &[u8]) -> Option<Arc<RawValue>> {
+    let merged = std::str::from_utf8(merged).ok()?;
+    if tool == "Write" {
+        fields.insert("content".into(), merged.into());
+    } else {
+        let there = std::str::from_utf8(on.content.as_deref()?).ok()?;
+        let edit = edit_between(there, merged);
+        let edit =
+            [("old_string", edit.old.into()), ("new_string", edit.new.into()), ("replace_all", json!(false))];
+        if tool == "Edit" {
+            fields.extend(edit.map(|(name, value)| (name.to_owned(), value)));
+        } else {
+            fields.insert(
+                "edits".into(),
+                json!([edit.into_iter().collect::<std::collections::HashMap<_, _>>()]),
+            );
+        }
+    }
+    RawValue::from_string(Value::Object(fields).to_string()).ok().map(Arc::from)
+}
+
+fn read_again(place: &Place) -> String {
+    let file = place.within();
+    format!(
+        "{file} has been changed since you read it, so nothing was written. Read it again and make your change on top of what is there now."
+    )
+}
+
+fn denied(place: &Place, conflict: &Conflict) -> String {
+    let who = conflict.ours.holder.as_ref().map_or_else(|| "Somebody else".to_owned(), ToString::to_string);
+    let id = conflict.conflict_id;
+    let file = place.within();
+    let hunks = match &conflict.hunks {
+        Some(hunks) => format!(" The places that do not fit (ours: what is there; theirs: yours):\n{hunks}"),
+        None => String::new(),
+    };
+    format!(
+        "{who} has changed {file} since you read it, and your change does not fit to that, so nothing was written. Read the file again and make your change on top of what is there now, or leave it to a person, who has been asked to decide (conflict {id}).{hunks}"
+    )
+}

@@ -1,0 +1,106 @@
+//! A person settles a conflict.
+
+use std::path::Path;
+use std::sync::Weak;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde_json::json;
+
+use super::collide::Wish;
+use super::{Files, Place};
+use crate::conflicts;
+use crate::locks::Holder;
+use crate::project::{Conflict, ConflictKind, Happening, Resolution, Settlement, Settler};
+use crate::refusal::{Code, Refusal};
+
+/// Weak, since files tell the projects, too, that ask to settle.
+impl Settler for Weak<Files> {
+    fn settle(&self, settlement: Settlement) -> BoxFuture<'static, Result<(), Refusal>> {
+        let files = self.upgrade();
+        Box::pin(async move { files.ok_or_else(Refusal::shutting_down)?.carry_out(settlement).await })
+    }
+}
+
+impl Files {
+    /// Does what a person has decided. Whoever asks sees to it that one settles a conflict, once, and tells of it.
+    ///
+    /// # Errors
+    /// `bad_request` for what cannot be meant; `conflict` when the file has become another one since the person was shown
+    /// it: the conflict stays open, and the new record is told and in the details. Else as for [`Files::put`].
+    async fn carry_out(&self, settlement: Settlement) -> Result<(), Refusal> {
+        let Settlement { conflict, resolution, content, by } = settlement;
+        let content = content.map(Bytes::from);
+        let is_file = conflict.kind == ConflictKind::FileEdit;
+        let wanted = match (resolution, content) {
+            (Resolution::Waited, _) => {
+                let message = "A person decides ours, theirs or merged.";
+                return Err(Refusal::bad_field("resolution", message));
+            }
+            (_, Some(_)) if resolution != Resolution::Merged || !is_file => {
+                return Err(Refusal::bad_field("content", "Content belongs to merged, and to a file."));
+            }
+            (Resolution::Merged, None) if is_file => {
+                return Err(Refusal::bad_field(
+                    "content",
+                    "The field content is missing: what both are together.",
+                ));
+            }
+            // Of what is no file, a person's word is all there is.
+            (Resolution::Ours, _) | (_, None) if !is_file || resolution == Resolution::Ours => return Ok(()),
+            (_, Some(content)) => content,
+            (_, None) => self.theirs(&conflict).await?,
+        };
+        let place = self.place(Path::new(&*conflict.project_path), Path::new(&conflict.subject)).await?;
+        let holder = Holder::DeviceId(by.device_id.clone());
+        let _turn = self.turn(place.path()).await;
+        let lock = self.lock(&place, &holder, None).await?;
+        let found = self.look(&place).await?;
+        let hash = found.hash.map(|hash| hash.to_string());
+        let wish = Wish { place, by: holder, base: found.hash, proposed: wanted, conflict: None };
+        let is_as_shown = hash == conflict.ours.hash || found.content.as_ref() == Some(&wish.proposed);
+        let content = wish.proposed.clone();
+        if is_as_shown && self.write(&wish, &lock, found, content).await? {
+            return Ok(());
+        }
+        Err(self.show_again(&conflict, &wish.place).await?)
+    }
+
+    async fn theirs(&self, conflict: &Conflict) -> Result<Bytes, Refusal> {
+        let hash = conflict.theirs.hash.as_ref().and_then(|hash| hash.parse().ok());
+        self.version(hash).await.ok_or_else(|| {
+            let message = "Their version is not kept: it is no text, or it was never written. Send it as merged, with content.";
+            Refusal::bad_field("resolution", message)
+        })
+    }
+
+    /// The file has changed again: the person is to see that first.
+    async fn show_again(&self, conflict: &Conflict, place: &Place) -> Result<Refusal, Refusal> {
+        let found = self.look(place).await?;
+        let (base, theirs) = (hash_of(conflict.base.as_deref()), hash_of(conflict.theirs.hash.as_deref()));
+        let (base, theirs) = (self.version(base).await, self.version(theirs).await);
+        self.keep_for_people([found.content.clone()]).await;
+        let merged = found
+            .content
+            .as_ref()
+            .zip(theirs)
+            .and_then(|(ours, theirs)| conflicts::merge(&base.unwrap_or_default(), ours, &theirs).ok());
+        let hunks = match merged {
+            Some(conflicts::Merge::Hunks(hunks)) => Some(hunks),
+            Some(conflicts::Merge::Clean(_)) | None => None,
+        };
+        let mut again = Conflict { hunks, ..conflict.clone() };
+        again.ours.hash = found.hash.map(|hash| hash.to_string());
+        again.ours.holder = self.known.maker(place.path(), found.hash);
+        again.ours.what = "has changed it again".into();
+        again.ours.at = self.parts.clock.now();
+        self.tell(place.project(), Happening::ConflictDetected(Box::new(again.clone())));
+        let message =
+            "The file has changed again since this conflict was shown. Look at it once more, then decide.";
+        Ok(Refusal::new(Code::Conflict, message).with_details(json!({ "conflict": again })))
+    }
+}
+
+fn hash_of(text: Option<&str>) -> Option<crate::blobs::BlobHash> {
+    text?.parse().ok()
+}
