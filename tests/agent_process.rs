@@ -156,8 +156,10 @@ async fn what_a_dead_agent_left_running_is_ended_before_the_exit_is_told() {
 async fn somebody_else_who_holds_the_pipe_delays_the_exit_only_a_little() {
     let place = place().await.with(|config| {
         config.program = "sh".into();
-        // Without its environment and its parent nothing leads to this one.
-        config.args_prefix = vec!["-c".into(), "(env -i setsid sleep 600 & echo $! > pid) ; exit 3".into()];
+        // Without its environment and its parent nothing leads to this one; before it has become `sleep`, both still do.
+        let script = "(env -i setsid sleep 600 & echo $! > pid) ; \
+                      until [ \"$(cat /proc/$(cat pid)/comm)\" = sleep ] ; do : ; done ; exit 3";
+        config.args_prefix = vec!["-c".into(), script.into()];
     });
     let mut agent = place.launch(new_conversation().0, Vec::new());
     assert_eq!(agent.exit().await.code, Some(3));
