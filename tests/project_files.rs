@@ -36,9 +36,9 @@ async fn a_file_is_read_written_and_merged() {
     assert_eq!((status, &answer["merged"]), (200, &json!(true)), "{answer}");
     assert_eq!(read(&server, &home, "a.txt").await["content"], "one\n2\n3\n4\nfive\n");
 
-    let bytes = json!({ "projectPath": home.project(), "filePath": "b.bin", "content": "AAEC", "encoding": "base64" });
+    let bytes = json!({ "projectPath": home.project(), "filePath": "b.bin", "content": "gIGC", "encoding": "base64" });
     assert_eq!(server.call("PUT", "/api/projects/file", bytes).await.0, 200);
-    assert_eq!(std::fs::read(home.project().join("b.bin")).unwrap(), [0, 1, 2]);
+    assert_eq!(std::fs::read(home.project().join("b.bin")).unwrap(), [0x80, 0x81, 0x82]);
     assert_eq!(read(&server, &home, "b.bin").await["encoding"], "base64");
     server.stop().await;
 }

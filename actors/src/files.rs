@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
 use crate::blobs::{BlobHash, Blobs, MAX_BLOB_BYTES};
 use crate::clock::Clock;
@@ -81,6 +82,7 @@ pub struct Files {
     turns: Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>,
     settled: Mutex<Settled>,
     swept: Mutex<HashSet<PathBuf>>,
+    runtime: Handle,
 }
 
 #[derive(Default)]
@@ -99,7 +101,7 @@ pub struct Found {
 }
 
 impl Files {
-    /// Looks after the files of all projects.
+    /// Looks after the files of all projects, on the runtime that this is called on.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self {
@@ -108,6 +110,7 @@ impl Files {
             turns: Mutex::default(),
             settled: Mutex::default(),
             swept: Mutex::default(),
+            runtime: Handle::current(),
         })
     }
 
@@ -151,16 +154,27 @@ impl Files {
         found.hash
     }
 
-    /// A session has written a file by itself: nobody is to take it for a stranger's. Returns the hash of what is there.
-    pub async fn wrote(&self, session: SessionId, place: &Place) -> Option<BlobHash> {
-        let found = self.look(place).await.ok()?;
-        if let (Some(hash), Some(content)) = (found.hash, found.content) {
-            self.parts.versions.keep(hash, content).await;
+    /// A session has read this content, or has written it, as its guard says, which has it at hand. Waits for nothing.
+    ///
+    /// Whoever has the lock of the file has written: what is read takes no lock.
+    pub fn seen(
+        self: &Arc<Self>,
+        session: SessionId,
+        project: &Arc<str>,
+        path: &Path,
+        hash: BlobHash,
+        content: &Bytes,
+    ) {
+        let has_written = self.holders(path).contains(&session);
+        let settled = match has_written {
+            true => self.known.wrote(&Holder::SessionId(session), path, Some(hash)),
+            false => self.known.saw(session, path, Some(hash)),
+        };
+        if let Some(conflict) = settled {
+            self.settle_by_itself(project, conflict);
         }
-        if let Some(conflict) = self.known.wrote(&Holder::SessionId(session), place.path(), found.hash) {
-            self.settle_by_itself(place.project(), conflict);
-        }
-        found.hash
+        let (files, content) = (self.clone(), content.clone());
+        drop(self.runtime.spawn(async move { files.parts.versions.keep(hash, content).await }));
     }
 
     /// What is there now.

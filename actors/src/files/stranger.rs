@@ -119,7 +119,7 @@ impl Files {
     }
 
     /// The sessions that have a lock of this very file.
-    fn holders(&self, path: &Path) -> Vec<SessionId> {
+    pub(super) fn holders(&self, path: &Path) -> Vec<SessionId> {
         let resource = Resource::file(path);
         let session = |held: crate::locks::Held| match held.holder {
             Holder::SessionId(session)

@@ -134,7 +134,7 @@ impl Round {
                         }
                     }
                     Some((_, true)) => {
-                        found.extend(seen(&folder, &path, change_of(&path, true, &mut before)))
+                        found.extend(seen(&folder, &path, change_of(&path, true, &mut before)));
                     }
                     Some(_) => {}
                     None => {

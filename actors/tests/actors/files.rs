@@ -205,7 +205,9 @@ impl Desk {
         };
         let done = done.map(|input| self.run_tool(agent, tool, &serde_json::from_str(input.get()).unwrap()));
         if done.is_ok() {
-            self.files.wrote(agent.session, &self.place(agent.file)).await;
+            let (path, content) = (self.path(agent.file), Bytes::from(self.text(agent.file)));
+            let project = self.project.to_str().unwrap().into();
+            self.files.seen(agent.session, &project, &path, BlobHash::of(&content), &content);
         }
         self.keeper.withdraw(lease.ticket);
         done
