@@ -60,7 +60,9 @@ pub fn status_of(code: Code) -> StatusCode {
         | Code::Conflict
         | Code::LockDenied
         | Code::LockNotHeld
-        | Code::SessionClosed => StatusCode::CONFLICT,
+        | Code::SessionClosed
+        | Code::NotARepository
+        | Code::GitFailed => StatusCode::CONFLICT,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::QueueFull | Code::LockQueueFull | Code::TooManySessions | Code::RateLimited => {
             StatusCode::TOO_MANY_REQUESTS

@@ -12,6 +12,7 @@ mod conflicts;
 mod devices;
 mod events;
 mod files;
+mod git;
 mod health;
 mod locks;
 mod metrics;
@@ -122,6 +123,7 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(get().to(files::read))
                 .route(put().to(files::write)),
         )
+        .service(at("/projects/git").route(post().to(git::run)))
         .service(at("/devices").route(get().to(devices::all)))
         .service(at("/notify").route(post().to(notify::notify)))
         .service(at("/metrics/sessions").route(get().to(metrics::sessions)))

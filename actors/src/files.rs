@@ -32,7 +32,6 @@ use crate::locks::{Holder, Keeper, Resource};
 use crate::project::{ConflictId, Feed, Happening};
 use crate::refusal::{Code, Refusal};
 
-pub use before::{Attempt, Collisions, Ruling};
 pub use collide::VERSIONS_DEVICE;
 pub(crate) use disk::is_unfinished;
 pub use known::Known;

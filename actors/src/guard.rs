@@ -67,8 +67,8 @@ impl Enforcement for Mode {
 pub struct Rules {
     /// Which projects are guarded how.
     pub enforcement: Arc<dyn Enforcement>,
-    /// What becomes of a write over content that was not seen.
-    pub collisions: Arc<dyn Collisions>,
+    /// What becomes of a write over content that was not seen; none: it is merged, or kept as a conflict for a person.
+    pub collisions: Option<Arc<dyn Collisions>>,
     /// Where it is told what happens in projects.
     pub feed: Arc<dyn Feed>,
     /// How long a lock holds if its server stops renewing it.
@@ -81,7 +81,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             enforcement: Arc::new(Mode::On),
-            collisions: Arc::new(ReadAgain),
+            collisions: None,
             feed: Arc::new(Unheard),
             ttl: Duration::from_secs(300),
             wait: Duration::from_secs(20),
@@ -101,15 +101,17 @@ impl Feed for Unheard {
 pub struct Guard {
     pub(crate) keeper: Arc<Keeper>,
     rules: Rules,
+    collisions: Arc<dyn Collisions>,
     board: Arc<Board>,
     clock: Arc<dyn Clock>,
 }
 
 impl Guard {
-    /// Sets one up; `board` has the titles of those who are in the way.
+    /// Sets one up; `board` has the titles of those who are in the way. Without rules for collisions, files are to be read again.
     #[must_use]
     pub fn new(keeper: Arc<Keeper>, rules: Rules, board: Arc<Board>, clock: Arc<dyn Clock>) -> Self {
-        Self { keeper, rules, board, clock }
+        let collisions = rules.collisions.clone().unwrap_or_else(|| Arc::new(ReadAgain));
+        Self { keeper, rules, collisions, board, clock }
     }
 
     /// Begins to look after a session that works in a project; its canonical path.

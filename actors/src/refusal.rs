@@ -51,6 +51,8 @@ pub enum Code {
     Conflict,
     LockDenied,
     LockNotHeld,
+    NotARepository,
+    GitFailed,
     TooLarge,
     QueueFull,
     LockQueueFull,

@@ -121,7 +121,8 @@ impl System {
             drop(actix_rt::spawn(watch::follow(watcher, Arc::downgrade(&files), board.clone())));
         }
         let locks = Arc::new(LockDesk::new(keeper.clone(), projects.clone(), parts.locks));
-        let rules = Rules { feed, ..parts.guard };
+        let collisions = parts.guard.collisions.clone().unwrap_or_else(|| Arc::new(files.clone()));
+        let rules = Rules { feed, collisions: Some(collisions), ..parts.guard };
         let guard = Guard::new(keeper, rules, board.clone(), parts.clock.clone());
         let around = Surroundings {
             journal: parts.journal.clone(),

@@ -162,12 +162,17 @@ fn finish(file: &Path, epoch: Option<&Epoch>) -> Result<Contents, CopyError> {
     }
     require_whole(&connection, file)?;
     let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let sessions = match database::has_channels(&connection).map_err(failed)? {
-        true => "SELECT count(*) FROM session WHERE head > 0 AND project IS NULL",
-        false => "SELECT count(*) FROM session WHERE head > 0",
+    let of = match database::has_channels(&connection).map_err(failed)? {
+        true => "project IS NULL",
+        false => "TRUE",
     };
-    let sessions = count(sessions).map_err(failed)?.cast_unsigned();
-    let events = count("SELECT count(*) FROM event").map_err(failed)?.cast_unsigned();
+    let sessions = count(&format!("SELECT count(*) FROM session WHERE head > 0 AND {of}"));
+    let sessions = sessions.map_err(failed)?.cast_unsigned();
+    let events = count(&format!(
+        "SELECT coalesce(sum((SELECT count(*) FROM event WHERE id > key << 40 AND id < (key + 1) << 40)), 0) \
+         FROM session WHERE {of}"
+    ));
+    let events = events.map_err(failed)?.cast_unsigned();
     connection.close().map_err(|(_, cause)| failed(cause))?;
     let synced = File::open(file).and_then(|copy| copy.sync_all().and_then(|()| copy.metadata()));
     let bytes = synced.map_err(file_failed("sync", file))?.len();

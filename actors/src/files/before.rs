@@ -1,6 +1,6 @@
 //! An agent is about to write over content that its session has not seen.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,54 +12,29 @@ use super::collide::{Collision, Wish};
 use super::{Files, Found, Place};
 use crate::blobs::BlobHash;
 use crate::conflicts::{Edit, apply, edit_between};
+use crate::guard::{Attempt, Collisions, Ruling};
 use crate::ids::SessionId;
 use crate::locks::Holder;
 use crate::project::{Conflict, Resolution};
-
-/// A write of an agent's tool. The session holds the file's lock.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// Whose.
-    pub session: SessionId,
-    /// In which project; its canonical path.
-    pub project: Arc<str>,
-    /// Which file; canonical.
-    pub path: PathBuf,
-    /// What the session has seen; none if it never looked.
-    pub seen: Option<BlobHash>,
-    /// The tool: `Write`, `Edit`, `MultiEdit` or `NotebookEdit`.
-    pub tool: String,
-    /// What the tool is called with.
-    pub input: Arc<RawValue>,
-}
-
-/// What becomes of it.
-#[derive(Debug, Clone)]
-pub enum Ruling {
-    /// It may write.
-    Let,
-    /// It writes, with this input: a JSON object.
-    Instead(Arc<RawValue>),
-    /// It does not; the model is told why.
-    Deny(String),
-}
-
-/// Decides what becomes of writes that collide.
-pub trait Collisions: Send + Sync + 'static {
-    /// Decides. The agent waits meanwhile.
-    fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling>;
-}
 
 impl Collisions for Arc<Files> {
     fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling> {
         let files = self.clone();
         Box::pin(async move { files.rule(attempt).await })
     }
+
+    fn seen(&self, session: SessionId, project: &Arc<str>, path: &Path, hash: BlobHash, content: &Bytes) {
+        Files::seen(self, session, project, path, hash, content);
+    }
+
+    fn left(&self, session: SessionId) {
+        self.known.gone(session);
+    }
 }
 
 impl Files {
     async fn rule(&self, attempt: Attempt) -> Ruling {
-        let Attempt { session, project, path, seen, tool, input } = attempt;
+        let Attempt { session, project, path, seen, tool, input, .. } = attempt;
         let found =
             tokio::task::spawn_blocking(move || Place::find(std::path::Path::new(&*project), &path)).await;
         // What is no plain file of the project is nobody's to merge; the tool says itself what is wrong with it.

@@ -233,7 +233,7 @@ impl Ward {
                 input,
             };
             let again = unseen(&attempt.shown, seen.is_some(), attempt.there.is_some());
-            let ruling = timeout(RULE_WITHIN, self.guard.rules.collisions.before_write(attempt)).await;
+            let ruling = timeout(RULE_WITHIN, self.guard.collisions.before_write(attempt)).await;
             match ruling.unwrap_or(Ruling::Deny(again)) {
                 Ruling::Let => HookAnswer::Pass,
                 Ruling::Instead(input) => HookAnswer::Instead { input },
@@ -291,7 +291,7 @@ impl Ward {
             None => self.known().forget(helper, path),
         }
         if let (Some(hash), Some(content)) = (hash, content) {
-            self.guard.rules.collisions.seen(self.session, &self.project, path, hash, &content);
+            self.guard.collisions.seen(self.session, &self.project, path, hash, &content);
         }
     }
 
@@ -417,7 +417,7 @@ async fn look_at(path: PathBuf) -> Option<There> {
 
 impl Drop for Ward {
     fn drop(&mut self) {
-        self.guard.rules.collisions.left(self.session);
+        self.guard.collisions.left(self.session);
     }
 }
 

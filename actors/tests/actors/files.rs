@@ -10,9 +10,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use tandem_actors::blobs::{BlobHash, Blobs, fetch};
 use tandem_actors::clock::SystemClock;
 use tandem_actors::event::By;
-use tandem_actors::files::{
-    Attempt, Collisions as _, Files, MAX_VERSION_BYTES, Parts, Place, Put, Ruling, Versions, Written,
-};
+use tandem_actors::files::{Files, MAX_VERSION_BYTES, Parts, Place, Put, Versions, Written};
+use tandem_actors::guard::{Attempt, Collisions as _, Ruling};
 use tandem_actors::ids::{SessionId, UserId};
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::locks::{Answer, Fence, Holder, Keeper, Lease, Mode, Request, Resource};
@@ -193,7 +192,9 @@ impl Desk {
             session: agent.session,
             project: self.project.to_str().unwrap().into(),
             path: self.path(agent.file),
+            shown: agent.file.to_string(),
             seen: agent.seen,
+            there: None,
             tool: tool.into(),
             input: raw.clone(),
         };

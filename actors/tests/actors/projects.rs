@@ -332,6 +332,10 @@ async fn a_conflict_is_settled_once_and_on_disk_before_it_is_answered() {
     assert_eq!([&one, &other].iter().filter(|outcome| outcome.is_ok()).count(), 1);
     let refusal = one.and(other).unwrap_err();
     assert_eq!(refusal.code, Code::AlreadyResolved);
+    let late = settle(Resolution::Ours).await.unwrap_err();
+    assert_eq!(late.code, Code::AlreadyResolved);
+    let details = late.details.unwrap();
+    assert_eq!((&details["resolution"], &details["by"]["deviceId"]), (&"ours".into(), &"phone".into()));
     assert_eq!(house.kinds(channel(&house)), ["conflict_detected", "conflict_resolved"]);
     house.settle().await;
     let seen = watcher.frames();

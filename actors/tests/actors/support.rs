@@ -68,7 +68,7 @@ pub struct Watchman {
 impl Watchman {
     fn rules(&self) -> Rules {
         let me = Arc::new(self.clone());
-        Rules { enforcement: me.clone(), collisions: me.clone(), feed: me, ..Rules::default() }
+        Rules { enforcement: me.clone(), collisions: Some(me.clone()), feed: me, ..Rules::default() }
     }
 
     /// All that was told of a kind, as JSON.
