@@ -58,7 +58,11 @@ pub fn status_of(code: Code) -> StatusCode {
         | Code::AlreadyResolved
         | Code::NotQueued
         | Code::LockNotHeld
-        | Code::SessionClosed => StatusCode::CONFLICT,
+        | Code::SessionClosed
+        | Code::NotARepository
+        | Code::GitFailed
+        | Code::Conflict
+        | Code::LockDenied => StatusCode::CONFLICT,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::QueueFull | Code::LockQueueFull | Code::TooManySessions | Code::RateLimited => {
             StatusCode::TOO_MANY_REQUESTS

@@ -9,6 +9,7 @@ pub mod config;
 pub mod doors;
 pub mod error;
 mod fields;
+pub mod git;
 pub mod history;
 pub mod http;
 pub mod overview;

@@ -44,7 +44,7 @@ pub use cursors::Cursors;
 pub use directory::{DeviceEntry, Directory, Presence};
 pub use messages::{Create, Find, Loaded, SessionHandle, StopAll};
 pub use notices::Notices;
-pub(crate) use project::check as check_project;
+pub use project::check as check_project;
 pub use rounds::Limits;
 pub(crate) use saving::save;
 pub use slots::{Counts, Slot, Slots, Usage};

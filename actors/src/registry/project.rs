@@ -10,7 +10,7 @@ use crate::refusal::{Code, Refusal};
 /// # Errors
 /// `project_not_found` when it does not exist or is no folder, `project_not_allowed` when it, links resolved,
 /// lies below none of the roots. Of what lies outside the roots nothing is told, not even whether it exists.
-pub(crate) async fn check(path: PathBuf, roots: Vec<PathBuf>) -> Result<PathBuf, Refusal> {
+pub async fn check(path: PathBuf, roots: Vec<PathBuf>) -> Result<PathBuf, Refusal> {
     let looked = tokio::task::spawn_blocking(move || look(&path, &roots)).await;
     looked.unwrap_or_else(|_stopped| Err(Refusal::shutting_down()))
 }

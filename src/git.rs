@@ -1,0 +1,190 @@
+//! Git in turn: what people and programs ask of a repository, one operation at a time, done by the real `git`.
+//!
+//! ```text
+//! Operation ──▶ line of the repository ──▶ lock on the branch ──▶ recover ──▶ git … git ──▶ Done
+//!               (first come first served)  (agents hold the same)                 └──▶ conflict: all as before, told
+//! ```
+//! Whatever fails leaves HEAD, index and tree as they were. What is about to be done is written down first
+//! (`mark`), so that the next operation puts back what a crash has left.
+
+mod branch;
+mod call;
+mod commit;
+mod conflict;
+mod half_written;
+mod hunks;
+mod join;
+mod line;
+mod mark;
+mod names;
+mod operation;
+mod processes;
+mod program;
+mod push_report;
+mod repository;
+mod snapshot;
+mod status;
+mod sync;
+mod trouble;
+mod turn;
+mod undo;
+mod words;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use tandem_actors::clock::Clock;
+use tandem_actors::ids::DeviceId;
+use tandem_actors::locks::{Fact, Holder, Keeper, Kind, Named};
+use tandem_actors::project::{Feed, Happening};
+use tandem_actors::refusal::{Code, Refusal};
+use uuid::Uuid;
+
+use call::Caller;
+use line::{Lines, Place};
+use repository::Repository;
+use trouble::{Reason, Trouble};
+
+pub use operation::{Operation, Strategy, What};
+pub use program::Program;
+
+/// When to come back to a line that is full: a few operations later.
+const RETRY_AFTER_SECONDS: u32 = 10;
+
+/// Given a path, the canonical path of a folder that may be a project, or why it may not.
+pub type FindProject = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Arc<str>, Refusal>> + Send + Sync>;
+
+/// What git in turn is made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// The real git; None where there is none, and then everything is refused.
+    pub program: Option<Program>,
+    /// Knows who holds which branch.
+    pub keeper: Arc<Keeper>,
+    /// Where conflicts are told.
+    pub feed: Arc<dyn Feed>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Knows which folders may be projects.
+    pub find_project: FindProject,
+    /// How long an operation waits for a branch that another holds.
+    pub wait: Duration,
+}
+
+/// See the module. Clones are the same one.
+#[derive(Clone)]
+pub struct Git {
+    parts: Arc<Parts>,
+    lines: Lines,
+}
+
+/// An operation that got through; on the wire as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Done {
+    /// What it was.
+    pub operation: &'static str,
+    /// The branch that is checked out now; None where HEAD is detached.
+    pub branch: Option<String>,
+    /// Its commit; None where there is none yet.
+    pub head: Option<String>,
+    /// The last of what git said.
+    pub output: String,
+    /// How often it was tried; above 1 for a push alone.
+    pub tries: u32,
+    /// How many operations were in front of it when it came.
+    pub position: usize,
+}
+
+impl Git {
+    /// Puts it together; nothing runs yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), lines: Lines::default() }
+    }
+
+    /// Does an operation when its turn comes. Once begun it goes on to its end, whether anybody still waits for it or not.
+    ///
+    /// # Errors
+    /// `not_a_repository`, `conflict`, `git_failed`, `lock_denied`, `queue_full`, and those of a project's path. With the
+    /// effect `none`, HEAD, index and tree are as before.
+    pub async fn run(
+        &self,
+        project: String,
+        device: DeviceId,
+        operation: Operation,
+    ) -> Result<Done, Refusal> {
+        operation.check()?;
+        let git = self.clone();
+        let work =
+            tokio::spawn(async move { git.carry_out(project, Holder::DeviceId(device), operation).await });
+        work.await.unwrap_or_else(|_ended| Err(Refusal::shutting_down()))
+    }
+
+    async fn carry_out(
+        &self,
+        project: String,
+        holder: Holder,
+        operation: Operation,
+    ) -> Result<Done, Refusal> {
+        let name = (self.parts.find_project)(project).await?;
+        let no_git =
+            || Trouble::refused(Reason::NoGit, "The server has found no git. Install it and start again.");
+        let program = self.parts.program.as_ref().ok_or_else(no_git)?;
+        let caller = Caller::new(program, Uuid::now_v7());
+        let repository = Repository::find(&caller, Path::new(&*name)).await?;
+        // A project may be a part of a repository, but what git changes lies where the server may work.
+        (self.parts.find_project)(repository.top.to_string_lossy().into_owned()).await?;
+        let mut place = self.lines.enter(&repository.common, holder.clone()).ok_or_else(line_is_full)?;
+        let caller = caller.inside(&repository);
+        self.tell_position(&caller, &place, &name, &holder, &operation).await;
+        place.turn().await;
+        let done = self.take_turn(caller, &name, &holder, &operation).await;
+        let done = done.map(|done| Done { position: place.position, ..done });
+        done.map_err(|trouble| self.refusal_of(trouble, &name, &holder))
+    }
+
+    /// A conflict is told to everybody before it is the answer.
+    fn refusal_of(&self, trouble: Trouble, project: &Arc<str>, holder: &Holder) -> Refusal {
+        let Trouble::Unmerged(unmerged) = trouble else { return trouble.into() };
+        let conflict = unmerged.record(project, holder, self.parts.clock.now());
+        let refusal = unmerged.refusal(Some(conflict.conflict_id));
+        self.parts.feed.tell(project, Happening::ConflictDetected(Box::new(conflict)).into());
+        refusal
+    }
+
+    /// Who has to wait is told so as for a lock, which it will ask for when its turn comes.
+    async fn tell_position(
+        &self,
+        caller: &Caller<'_>,
+        place: &Place,
+        project: &Arc<str>,
+        holder: &Holder,
+        operation: &Operation,
+    ) {
+        let Some(behind) = place.behind.clone() else { return };
+        let Ok(wants) = caller.wants(operation).await else { return };
+        let named = |resource: &tandem_actors::locks::Resource| Named {
+            resource_id: resource.id(),
+            lock_type: Kind::Git,
+            mode: None,
+        };
+        let locks = wants.iter().map(named).collect();
+        let (holder, position) = (holder.clone(), place.position);
+        self.parts.feed.tell(project, Fact::LockWaiting { holder, locks, position, behind }.into());
+    }
+}
+
+impl std::fmt::Debug for Git {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Git({:?})", self.parts.program)
+    }
+}
+
+fn line_is_full() -> Refusal {
+    let message = "Too many git operations wait for this repository. Try again when some of them are done.";
+    Refusal::new(Code::QueueFull, message).with_retry_after(RETRY_AFTER_SECONDS)
+}
