@@ -1,5 +1,6 @@
 //! The fields of a JSON object that a client sent, read one by one, so that a refusal can name the one that is wrong.
 
+mod git;
 mod locks;
 mod notify;
 

@@ -11,6 +11,7 @@ mod chat;
 mod conflicts;
 mod devices;
 mod events;
+mod git;
 mod health;
 mod locks;
 mod metrics;
@@ -115,6 +116,7 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(post().to(conflicts::resolve)),
         )
         .service(at("/projects").route(get().to(projects::list)))
+        .service(at("/projects/git").route(post().to(git::run)))
         .service(at("/devices").route(get().to(devices::all)))
         .service(at("/notify").route(post().to(notify::notify)))
         .service(at("/metrics/sessions").route(get().to(metrics::sessions)))

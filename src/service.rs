@@ -1,11 +1,13 @@
 //! What every handler and every socket has at hand.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tandem_actors::hub::Hub;
 
 use crate::access::Access;
 use crate::doors::Doors;
+use crate::git::{Git, Parts, Program};
 use crate::traffic::Traffic;
 
 /// One running server, shared by all of its threads.
@@ -18,6 +20,8 @@ pub struct Service {
     pub access: Access,
     /// The open sockets.
     pub doors: Doors,
+    /// Git in turn.
+    pub git: Git,
     /// What is counted of the wire.
     pub traffic: Traffic,
     pub(crate) started: Instant,
@@ -84,8 +88,24 @@ impl Service {
     pub fn new(hub: Hub, settings: Settings, access: Access) -> Self {
         let doors = Doors::new(settings.max_connections);
         let traffic = Traffic::default();
-        Self { hub, settings, access, doors, traffic, started: Instant::now() }
+        let git = git(&hub);
+        Self { hub, settings, access, doors, git, traffic, started: Instant::now() }
     }
+}
+
+fn git(hub: &Hub) -> Git {
+    let projects = hub.projects.clone();
+    Git::new(Parts {
+        program: Program::find(),
+        keeper: hub.locks.keeper().clone(),
+        feed: hub.projects.clone(),
+        clock: hub.clock.clone(),
+        find_project: Arc::new(move |path| {
+            let projects = projects.clone();
+            Box::pin(async move { projects.find(&path).await })
+        }),
+        wait: hub.locks.longest_wait(),
+    })
 }
 
 impl std::fmt::Debug for Service {
