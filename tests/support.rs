@@ -11,6 +11,7 @@ pub(crate) mod model;
 pub(crate) mod openmetrics;
 pub(crate) mod raw_ws;
 pub(crate) mod recorded;
+pub(crate) mod repository;
 pub(crate) mod server;
 pub(crate) mod wire;
 
