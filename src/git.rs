@@ -168,7 +168,7 @@ impl Git {
         let Some(behind) = place.behind.clone() else { return };
         let Ok(wants) = caller.wants(operation).await else { return };
         let named = |resource: &tandem_actors::locks::Resource| Named {
-            resource_id: resource.to_string(),
+            resource_id: resource.id(),
             lock_type: Kind::Git,
             mode: None,
         };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tandem::git::{Operation, Strategy};
 use tandem_actors::refusal::{Code, Effect};
 
-use crate::support::repository::{Forge, Tree, branch, commit_all, pull, reason, serve};
+use crate::support::repository::{Forge, Tree, branch, commit_all, pull, reason};
 use crate::support::server::{Home, TestServer};
 use crate::support::{eventually, is_running, signal};
 
@@ -145,7 +145,7 @@ impl InTheMiddle {
         }
         let brake = Brake::in_tree(&mine, home.path());
         brake.pull();
-        let server = serve(&home).await;
+        let server = home.serve().await;
         let request = server.request("POST", "/api/projects/git");
         let body = json!({ "projectPath": mine.path, "operation": "pull", "strategy": strategy });
         drop(tokio::spawn(request.json(&body).send()));
@@ -156,7 +156,7 @@ impl InTheMiddle {
 
     /// What the next server makes of it.
     async fn goes_on(home: &Home, mine: &Tree, strategy: &str) -> (u16, Value) {
-        let server = serve(home).await;
+        let server = home.serve().await;
         let body = json!({ "projectPath": mine.path, "operation": "pull", "strategy": strategy });
         let answer = server.call("POST", "/api/projects/git", body).await;
         server.stop().await;
@@ -189,7 +189,7 @@ async fn a_git_that_outlives_its_server_is_ended_before_anything_else_is_done() 
         server.kill().await;
         assert!(is_running(git));
         // The brake is still on for whoever writes this file: only a commit gets past it.
-        let server = serve(&home).await;
+        let server = home.serve().await;
         mine.write("mine.txt", "mine\n");
         let body = json!({ "projectPath": mine.path, "operation": "commit", "message": "mine", "paths": ["mine.txt"] });
         let (status, answer) = server.call("POST", "/api/projects/git", body).await;

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::repository::{Forge, serve};
+use crate::support::repository::Forge;
 use crate::support::server::Home;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_is_answered_when_it_is_done() {
     let home = Home::new();
     let tree = Forge::below(home.path()).seeded("tree");
-    let server = serve(&home).await;
+    let server = home.serve().await;
     tree.write("new.txt", "x");
     let body = json!({ "project_path": tree.path, "operation": "commit", "message": "mine", "all": true });
     let (status, answer) = server.call("POST", "/api/projects/git", body).await;
@@ -33,7 +33,7 @@ async fn a_conflict_is_answered_and_on_record() {
     left.change("shared.txt", "left\n");
     left.run(&["push", "--quiet"]);
     right.change("shared.txt", "right\n");
-    let server = serve(&home).await;
+    let server = home.serve().await;
     let body = json!({ "projectPath": right.path, "operation": "push", "deviceId": "phone" });
     let (status, answer) = server.call("POST", "/api/projects/git", body).await;
     let error = &answer["error"];
@@ -53,7 +53,7 @@ async fn a_conflict_is_answered_and_on_record() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_requests_are_refused_with_stable_codes() {
     let home = Home::new();
-    let server = serve(&home).await;
+    let server = home.serve().await;
     let project = home.project();
     for (body, status, code) in [
         (json!({ "projectPath": project, "operation": "pull" }), 409, "not_a_repository"),

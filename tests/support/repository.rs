@@ -6,18 +6,13 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
 use tandem::git::{Done, FindProject, Git, Operation, Parts, Program, Strategy, What};
 use tandem_actors::clock::SystemClock;
-use tandem_actors::ids::SessionId;
 use tandem_actors::journal::MemoryJournal;
-use tandem_actors::locks::{Answer, Fence, Holder, Keeper, Mode, Request, Resource};
+use tandem_actors::locks::{Holder, Keeper, Mode, Request, Resource};
 use tandem_actors::project::{Feed, ProjectEvent};
 use tandem_actors::refusal::Refusal;
 use tandem_actors::registry::check_project;
-
-use super::eventually;
-use super::server::{Home, TestServer};
 
 /// Repositories, and git in turn over them.
 pub(crate) struct Forge {
@@ -76,16 +71,7 @@ impl Forge {
         let root = grove.root();
         let told = Arc::new(Told::default());
         let clock = Arc::new(SystemClock::new());
-        let keeper = Keeper::new(clock.clone(), Arc::new(MemoryJournal::new()), told.clone(), Fence(0));
-        eventually("there are fencing numbers", || {
-            let lock = Resource::file(Path::new("/first"));
-            let holder = Holder::SessionId(SessionId::random());
-            let answer = keeper.acquire(request(&holder, lock));
-            keeper.release_all(&holder);
-            matches!(answer, Answer::Now(Ok(_)))
-        })
-        .await;
-        told.0.lock().unwrap().clear();
+        let keeper = Keeper::open(clock.clone(), Arc::new(MemoryJournal::new()), told.clone()).await.unwrap();
         let program = Program::new(git_path(), environment(&root));
         let parts = Parts {
             program: Some(program),
@@ -286,18 +272,6 @@ pub(crate) fn pull(strategy: Strategy) -> Operation {
 
 pub(crate) fn branch(name: &str, is_entered: bool) -> Operation {
     Operation::Branch { name: name.to_owned(), from: None, is_entered, is_deleted: false }
-}
-
-/// Starts a server and waits until it gives out locks: it reserves the numbers for them behind its start.
-pub(crate) async fn serve(home: &Home) -> TestServer {
-    let server = home.serve().await;
-    let lock = json!({ "projectPath": home.project(), "lockType": "database", "resourceId": "any" });
-    let mut status = 0;
-    while status != 200 {
-        (status, _) = server.call("POST", "/api/locks", lock.clone()).await;
-    }
-    assert_eq!(server.call("DELETE", "/api/locks", lock).await.0, 200);
-    server
 }
 
 /// `details.reason`.
