@@ -247,3 +247,32 @@ async fn the_queue_is_changed_from_any_device_and_survives_a_kill() {
     assert_eq!(gone["error"]["code"], "not_queued", "{gone}");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_to_run_now_still_goes_first_after_a_kill() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let session = server.session(&home).await;
+    let (phone, laptop) = (server.device("phone").await, server.device("laptop").await);
+    phone.subscribe(&session, 0).await;
+    phone.submit(&session, "/slow 600 50").await;
+    phone.kind(&session, "turn_started", 1).await;
+    phone.submit(&session, "one").await;
+    let now = json!({"type": "submit", "sessionId": session, "content": "at once", "mode": "now"});
+    let answer = laptop.ask(now).await;
+    assert_eq!(answer["type"], "accepted", "{answer}");
+    server.kill().await;
+
+    let server = home.serve().await;
+    let path = format!("/api/sessions/{session}");
+    eventually("both were run", async || server.get(&path).await["status"] == "idle").await;
+    let events = server.events(&session).await;
+    let completed: Vec<&str> = events
+        .iter()
+        .filter(|event| event["kind"] == "turn_ended" && event["data"]["outcome"] == "completed")
+        .filter_map(|event| event["data"]["text"].as_str())
+        .collect();
+    let ended = events.iter().filter(|event| event["kind"] == "turn_ended").count();
+    assert_eq!((completed, ended), (vec!["echo: at once", "echo: one"], 3));
+    server.stop().await;
+}
