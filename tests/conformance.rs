@@ -1,5 +1,8 @@
 //! What Tandem relies on in an agent, tried on the simulator and on the real CLI alike.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tandem_actors::agent::{AgentInput, AgentOutput, Decision, ExitCause, HookAnswer, Moment, Stop};
@@ -49,6 +52,7 @@ on_both! {
     a_hook_changes_what_a_tool_is_called_with_and_leave_is_asked_for_that,
     reads_edits_and_commands_have_hooks,
     an_interrupt_takes_a_hook_back,
+    a_file_is_written_whole_or_not_at_all,
 }
 
 async fn a_turn_starts_grows_and_ends_in_order(place: Place) {
@@ -489,4 +493,108 @@ async fn an_interrupt_takes_a_hook_back(place: Place) {
     agent.say("still there?").await;
     assert!(!agent.result().await.is_error);
     assert!(!file.exists());
+}
+
+async fn a_file_is_written_whole_or_not_at_all(place: Place) {
+    let mut agent = place.ready(new_conversation().0).await;
+    agent.tell(AgentInput::SetPermissionMode("acceptEdits".to_owned())).await;
+    let file = place.project().join("a.txt");
+    let inode = || std::fs::metadata(&file).expect("it is there").ino();
+    std::fs::write(&file, "one").expect("it can be written");
+    for what in [place.edit(&file, "one", "two"), place.write(&file, "three")] {
+        agent.ask(&place.read(&file)).await;
+        let before = inode();
+        assert!(agent.ask(&what).await.contains("success"));
+        assert_ne!(inode(), before, "it was put in the place of the old one: {what}");
+    }
+}
+
+/// A file that another changes after the real CLI has read it.
+const READ: &str = "1 one\n2 two\n3 three\n4 four\n5 five\n6 six\n";
+const CHANGED: &str = "1 one\n2 two\n3 three\n4 four\n5 five\n6 SIX\n";
+const BOTH: &str = "1 one\n2 TWO\n3 three\n4 four\n5 five\n6 SIX\n";
+
+/// When the file is changed, seen from a call of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    BeforeTheCall,
+    WhileItsHookIsAsked,
+    /// And its time is set back.
+    UnderAnOldTime,
+}
+
+/// What came of a call of a tool that a hook gave this instead.
+struct Met {
+    hooks: usize,
+    told: String,
+    text: String,
+}
+
+/// Has the real CLI read a file, changes it, and has it called with a tool.
+async fn meet(change: Change, tool: &str, input: Value, instead: Value) -> Met {
+    let place = Place::new(Kind::Claude).await;
+    let mut agent = guarded(&place).await;
+    let file = place.project().join("a.txt");
+    let set_modified = |at| std::fs::File::open(&file).unwrap().set_modified(at).unwrap();
+    std::fs::write(&file, READ).unwrap();
+    // The CLI reads times to the millisecond.
+    set_modified(std::time::SystemTime::now() - Duration::from_secs(10));
+    agent.say(&place.read(&file)).await;
+    for _ in 0..2 {
+        let hook = agent.hooks().await;
+        agent.hook_answer(&hook, HookAnswer::Pass).await;
+    }
+    agent.result().await;
+    if change == Change::BeforeTheCall {
+        std::fs::write(&file, CHANGED).unwrap();
+    }
+    let with_path = |mut input: Value| {
+        input["file_path"] = json!(file);
+        input
+    };
+    agent.say(&format!("call {tool} {}", with_path(input))).await;
+    let mut hooks = 0;
+    let told = loop {
+        match agent.next().await.expect("it goes on") {
+            AgentOutput::Hook(hook) if hook.moment == Moment::Before => {
+                hooks += 1;
+                if change != Change::BeforeTheCall {
+                    std::fs::write(&file, CHANGED).unwrap();
+                }
+                if change == Change::UnderAnOldTime {
+                    set_modified(std::time::UNIX_EPOCH + Duration::from_secs(315_532_800));
+                }
+                let input = RawValue::from_string(with_path(instead.clone()).to_string()).unwrap().into();
+                agent.hook_answer(&hook, HookAnswer::Instead { input }).await;
+            }
+            AgentOutput::Hook(hook) => agent.hook_answer(&hook, HookAnswer::Pass).await,
+            AgentOutput::Result(result) => break result.text.unwrap_or_default(),
+            _ => {}
+        }
+    };
+    Met { hooks, told, text: std::fs::read_to_string(&file).unwrap() }
+}
+
+#[tokio::test]
+async fn claude_edits_what_has_changed_as_its_hook_says() {
+    let input = json!({"old_string": "2 two", "new_string": "2 TWO"});
+    let from = CHANGED.lines().skip(1).collect::<Vec<_>>().join("\n");
+    let instead =
+        json!({"old_string": from, "new_string": from.replace("2 two", "2 TWO"), "replace_all": false});
+    for change in [Change::BeforeTheCall, Change::WhileItsHookIsAsked] {
+        let met = meet(change, "Edit", input.clone(), instead.clone()).await;
+        assert_eq!((met.hooks, &*met.text), (1, BOTH), "{change:?}: {}", met.told);
+    }
+}
+
+#[tokio::test]
+async fn claude_writes_over_what_has_changed_only_where_its_time_is_old() {
+    let (input, instead) = (json!({"content": READ.replace("2 two", "2 TWO")}), json!({"content": BOTH}));
+    let met = meet(Change::BeforeTheCall, "Write", input.clone(), instead.clone()).await;
+    assert_eq!((met.hooks, &*met.text), (0, CHANGED), "it refuses by itself, before hooks: {}", met.told);
+    let met = meet(Change::WhileItsHookIsAsked, "Write", input.clone(), instead.clone()).await;
+    assert_eq!((met.hooks, &*met.text), (1, CHANGED), "{}", met.told);
+    assert!(met.told.contains("returned updatedInput that the tool refused"), "{}", met.told);
+    let met = meet(Change::UnderAnOldTime, "Write", input, instead).await;
+    assert_eq!((met.hooks, &*met.text), (1, BOTH), "{}", met.told);
 }

@@ -10,16 +10,16 @@ use crate::support::model::Model;
 use crate::support::server::{Home, TestServer, eventually};
 
 /// A server with one project, and a device that follows everything in it.
-struct Workshop {
-    kind: Kind,
+pub(crate) struct Workshop {
+    pub(crate) kind: Kind,
     _model: Option<Model>,
-    home: Home,
-    server: TestServer,
-    device: TestDevice,
+    pub(crate) home: Home,
+    pub(crate) server: TestServer,
+    pub(crate) device: TestDevice,
 }
 
 impl Workshop {
-    async fn open(kind: Kind) -> Self {
+    pub(crate) async fn open(kind: Kind) -> Self {
         let (model, home) = match kind {
             Kind::Simulator => (None, Home::new()),
             Kind::Claude => {
@@ -33,7 +33,7 @@ impl Workshop {
         Self { kind, _model: model, home, server, device }
     }
 
-    async fn conversation(&self, title: &str, permission_mode: Option<&str>) -> String {
+    pub(crate) async fn conversation(&self, title: &str, permission_mode: Option<&str>) -> String {
         let body =
             json!({"projectPath": self.home.project(), "title": title, "permissionMode": permission_mode});
         let (_, created) = self.server.call("POST", "/api/sessions", body).await;
@@ -42,34 +42,34 @@ impl Workshop {
         session
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.home.project().canonicalize().unwrap().join(name)
     }
 
     /// What has to be said so that the agent reads, edits or writes.
-    fn says(&self, verb: &str, path: &Path, rest: &str) -> String {
+    pub(crate) fn says(&self, verb: &str, path: &Path, rest: &str) -> String {
         let slash = if self.kind == Kind::Simulator { "/" } else { "" };
         format!("{slash}{verb} {} {rest}", path.display()).trim_end().to_owned()
     }
 
     /// Begins a turn and returns its message.
-    async fn begin(&self, session: &str, text: &str) -> Value {
+    pub(crate) async fn begin(&self, session: &str, text: &str) -> Value {
         self.device.submit(session, text).await["messageId"].clone()
     }
 
     /// What a turn has come to.
-    async fn outcome(&self, session: &str, message: &Value) -> String {
+    pub(crate) async fn outcome(&self, session: &str, message: &Value) -> String {
         let is_end = |event: &Value| event["kind"] == "turn_ended" && event["data"]["messageId"] == *message;
         let ended = self.device.event(session, "the end of the turn", is_end).await;
         ended["data"]["text"].as_str().unwrap_or_else(|| panic!("no answer: {ended}")).to_owned()
     }
 
-    async fn turn(&self, session: &str, text: &str) -> String {
+    pub(crate) async fn turn(&self, session: &str, text: &str) -> String {
         let message = self.begin(session, text).await;
         self.outcome(session, &message).await
     }
 
-    async fn allow(&self, session: &str, times: usize) {
+    pub(crate) async fn allow(&self, session: &str, times: usize) {
         let asked = self.device.kind(session, "approval_requested", times).await;
         let request = &asked["data"]["requestId"];
         let allow =

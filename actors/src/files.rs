@@ -11,9 +11,11 @@ mod before;
 mod collide;
 mod disk;
 mod known;
+mod late;
 mod place;
 mod put;
 mod resolve;
+mod set_back;
 mod stranger;
 mod versions;
 

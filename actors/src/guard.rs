@@ -30,7 +30,7 @@ use crate::locks::Keeper;
 use crate::project::{Feed, ProjectEvent};
 use crate::registry::Board;
 
-pub use collisions::{Attempt, Collisions, ReadAgain, Ruling};
+pub use collisions::{Attempt, Collisions, Late, ReadAgain, Ruling, UntilDone};
 pub use git::GitUse;
 pub use known::{Known, Standing};
 pub use touches::{Touch, touch};

@@ -54,7 +54,7 @@ impl Engine {
     pub(super) fn write_file(&mut self, path: &Path, text: &str) -> Outcome {
         self.use_tool("Write", json!({"file_path": path, "content": text}), |_, input| {
             let path = input["file_path"].as_str().unwrap_or_default();
-            let written = fs::write(path, input["content"].as_str().unwrap_or_default());
+            let written = put(Path::new(path), input["content"].as_str().unwrap_or_default());
             Some(told_of(written.map(|()| format!("File created successfully at: {path}"))))
         })
     }
@@ -74,7 +74,7 @@ impl Engine {
                 1 => {}
                 several => return Some((format!("Found {several} matches of the string to replace."), true)),
             }
-            let written = fs::write(path, text.replacen(old, new, 1));
+            let written = put(Path::new(path), &text.replacen(old, new, 1));
             Some(told_of(written.map(|()| format!("The file {path} has been updated successfully."))))
         })
     }
@@ -246,6 +246,23 @@ impl Engine {
             }
         }
     }
+}
+
+/// Writes a file whole or not at all, as the CLI does: beside it, then in its place.
+fn put(path: &Path, text: &str) -> io::Result<()> {
+    // Links lead to the file that is meant.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut beside = path.clone().into_os_string();
+    beside.push(format!(".tmp.{}", Uuid::new_v4().simple()));
+    let written = fs::write(&beside, text).and_then(|()| match fs::metadata(&path) {
+        Ok(old) => fs::set_permissions(&beside, old.permissions()),
+        Err(_) => Ok(()),
+    });
+    let replaced = written.and_then(|()| fs::rename(&beside, &path));
+    if replaced.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    replaced
 }
 
 /// What the model is told of an operation on files, and whether it is an error.

@@ -9,10 +9,11 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::collide::{Collision, Wish};
+use super::set_back::SetBack;
 use super::{Files, Found, Place};
 use crate::blobs::BlobHash;
 use crate::conflicts::{Edit, apply, edit_between};
-use crate::guard::{Attempt, Collisions, Ruling};
+use crate::guard::{Attempt, Collisions, Late, Ruling, UntilDone};
 use crate::ids::SessionId;
 use crate::locks::Holder;
 use crate::project::{Conflict, Resolution};
@@ -25,6 +26,10 @@ impl Collisions for Arc<Files> {
 
     fn seen(&self, session: SessionId, project: &Arc<str>, path: &Path, hash: BlobHash, content: &Bytes) {
         Files::seen(self, session, project, path, hash, content);
+    }
+
+    fn wrote_over(&self, late: Late) -> bool {
+        Files::wrote_over(self, late)
     }
 
     fn left(&self, session: SessionId) {
@@ -58,21 +63,49 @@ impl Files {
         match self.collide(&wish, found).await {
             Collision::Over(_) => Ruling::Let,
             Collision::Merged { conflict, on, content } => {
-                let Some(merged) = rewritten(&tool, fields, &on, &content) else {
-                    return Ruling::Deny(read_again(&wish.place));
-                };
-                if let Some(there) = on.content.clone().zip(on.hash) {
-                    self.parts.versions.keep(there.1, there.0).await;
+                let ruling = self.instead(&wish, &tool, fields, &on, &content).await;
+                if matches!(ruling, Ruling::Instead { .. }) {
+                    self.settle(wish.place.project(), conflict, Resolution::Merged, None);
+                } else {
+                    // It was told of, and a person may still decide.
+                    let base = self.version(wish.base).await;
+                    self.keep_for_people([base, on.content, Some(wish.proposed)]).await;
+                    self.known.denied(session, wish.place.path(), conflict);
                 }
-                self.known.wrote(&wish.by, wish.place.path(), Some(BlobHash::of(&content)));
-                self.settle(wish.place.project(), conflict, Resolution::Merged, None);
-                Ruling::Instead(merged)
+                ruling
             }
             Collision::Open(conflict) => {
                 self.known.denied(session, wish.place.path(), conflict.conflict_id);
                 Ruling::Deny(denied(&wish.place, &conflict))
             }
         }
+    }
+
+    /// Has the tool write the merged content over what is there.
+    async fn instead(
+        &self,
+        wish: &Wish,
+        tool: &str,
+        fields: Map<String, Value>,
+        on: &Found,
+        merged: &[u8],
+    ) -> Ruling {
+        let read_again = || Ruling::Deny(read_again(&wish.place));
+        let Some(there) = on.hash else { return read_again() };
+        let Some(input) = rewritten(tool, fields, on, merged) else { return read_again() };
+        let mut until_done: Option<UntilDone> = None;
+        if tool == "Write" {
+            let (place, runtime) = (wish.place.clone(), self.runtime.clone());
+            let setting = tokio::task::spawn_blocking(move || SetBack::new(place, there, runtime));
+            let Ok(Ok(Some(set_back))) = setting.await else { return read_again() };
+            until_done = Some(Arc::new(set_back));
+        }
+        if let Some(content) = on.content.clone() {
+            self.parts.versions.keep(there, content).await;
+        }
+        // From this the session goes out when it writes again, merged or not.
+        self.parts.versions.keep(BlobHash::of(&wish.proposed), wish.proposed.clone()).await;
+        Ruling::Instead { input, until_done }
     }
 
     /// The file as the tool would have it, had nobody else written.

@@ -1,6 +1,7 @@
 //! Reading and writing a file of a project, by handles that cannot be led out of it while that goes on.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -112,6 +113,12 @@ pub(super) fn sweep(place: &Place) {
 /// Whether a name is that of a file that is not whole yet.
 pub(crate) fn is_unfinished(name: &str) -> bool {
     name.strip_prefix(UNFINISHED).is_some_and(|rest| rest.parse::<Uuid>().is_ok())
+}
+
+/// A file to be read, or to be given another time.
+pub(super) fn open_file(place: &Place) -> io::Result<File> {
+    let (folder, name) = open_folder(place)?;
+    Ok(folder.open(&name)?.into_std())
 }
 
 /// The folder of a place, opened without ever leaving the project.

@@ -138,6 +138,13 @@ impl Known {
         last.by.clone().filter(|_| last.hash == hash)
     }
 
+    /// The content that was last told of, and who made it; none if nobody did who is known.
+    pub(super) fn last(&self, path: &Path) -> Option<(Option<BlobHash>, Holder)> {
+        let shelf = self.shelf();
+        let last = shelf.files.get(path)?.last.as_ref()?;
+        last.by.clone().map(|by| (last.hash, by))
+    }
+
     /// Whether any session has read the file, or written it.
     pub(crate) fn has_readers(&self, path: &Path) -> bool {
         self.shelf().files.get(path).is_some_and(|file| !file.readers.is_empty())

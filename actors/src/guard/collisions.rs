@@ -1,5 +1,6 @@
 //! A write over content that the session has not seen, and who decides what becomes of it.
 
+use std::fmt;
 use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,15 +34,38 @@ pub struct Attempt {
     pub input: Arc<RawValue>,
 }
 
+/// Something that is undone by dropping it, which must not wait.
+pub type UntilDone = Arc<dyn fmt::Debug + Send + Sync>;
+
 /// What becomes of an attempt.
 #[derive(Debug, Clone)]
 pub enum Ruling {
     /// It may write.
     Let,
     /// It writes, with this input: a JSON object.
-    Instead(Arc<RawValue>),
+    Instead {
+        /// The input.
+        input: Arc<RawValue>,
+        /// What has to stay until the tool is done; dropped then, or with the turn in which it never was.
+        until_done: Option<UntilDone>,
+    },
     /// It does not; the model is told why.
     Deny(String),
+}
+
+/// A write that has been made, by a session that was given leave for it and has lost its lock since.
+#[derive(Debug, Clone)]
+pub struct Late {
+    /// Whose.
+    pub session: SessionId,
+    /// In which project; its canonical path.
+    pub project: Arc<str>,
+    /// Which file; canonical.
+    pub path: PathBuf,
+    /// What was there when leave was given; none if there was no file.
+    pub before: Option<BlobHash>,
+    /// What is there now.
+    pub now: BlobHash,
 }
 
 /// Decides what becomes of writes that collide.
@@ -59,6 +83,11 @@ pub trait Collisions: Send + Sync + 'static {
         _hash: BlobHash,
         _content: &Bytes,
     ) {
+    }
+
+    /// A session has written without its lock. Whether that went over what another has written since leave was given for it; people are told.
+    fn wrote_over(&self, _late: Late) -> bool {
+        false
     }
 
     /// A session has left memory: what it has seen is not needed any more.

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::answer::{InTheWay, taken, unclear, unseen};
-use super::collisions::{Attempt, Ruling};
+use super::collisions::{Attempt, Late, Ruling, UntilDone};
 use super::known::{Helper, Known, Standing};
 use super::places::{There, branches, canonical, look};
 use super::touches::{Touch, touch};
@@ -50,8 +50,10 @@ struct Turn {
 struct Call {
     path: PathBuf,
     view: View,
-    is_new_file: bool,
+    /// What was there when leave was given.
+    before: Option<BlobHash>,
     lease: Option<Lease>,
+    _until_done: Option<UntilDone>,
 }
 
 /// What the session knows of a file when the call has succeeded.
@@ -102,7 +104,7 @@ impl Ward {
             Found::Read(path, There::Content { hash, bytes }) => {
                 // What the tool reads is as new as this or newer: what has changed in between counts as unseen.
                 let view = View::Content(hash, bytes);
-                self.remember(&hook, Call { path, view, is_new_file: false, lease: None });
+                self.remember(&hook, Call { path, view, before: Some(hash), lease: None, _until_done: None });
                 HookAnswer::Pass
             }
             Found::Read(_, There::Nothing | There::Unreadable) => HookAnswer::Pass,
@@ -133,9 +135,9 @@ impl Ward {
                 let there = look_at(path.clone()).await.unwrap_or(There::Unreadable);
                 // Whoever gave leave may have chosen another file: of that one nothing is known.
                 let call = call.filter(|call| call.path == path);
-                let is_new_file = call.as_ref().is_some_and(|call| call.is_new_file);
-                if let Some(lease) = call.as_ref().and_then(|call| call.lease.as_ref()) {
-                    self.check_lease(lease, &path, &there);
+                let is_new_file = call.as_ref().is_some_and(|call| call.before.is_none());
+                if let Some(call) = &call {
+                    self.check_lateness(call, &there);
                 }
                 let change_type = if is_new_file { ChangeType::Created } else { ChangeType::Modified };
                 self.tell(Happening::FileChanged {
@@ -215,6 +217,7 @@ impl Ward {
         };
         // An edit of what was never seen is the tool's own affair: it needs the very words that are there.
         let is_fine = standing == Standing::Same || (standing == Standing::Unseen && written.is_none());
+        let mut until_done = None;
         let answer = if is_fine {
             HookAnswer::Pass
         } else if mode == Mode::Warn {
@@ -236,7 +239,10 @@ impl Ward {
             let ruling = timeout(RULE_WITHIN, self.guard.collisions.before_write(attempt)).await;
             match ruling.unwrap_or(Ruling::Deny(again)) {
                 Ruling::Let => HookAnswer::Pass,
-                Ruling::Instead(input) => HookAnswer::Instead { input },
+                Ruling::Instead { input, until_done: undone } => {
+                    until_done = undone;
+                    HookAnswer::Instead { input }
+                }
                 Ruling::Deny(reason) => {
                     if there == There::Nothing {
                         // It knows now that there is no file, and may make it again.
@@ -251,7 +257,7 @@ impl Ward {
             None if standing == Standing::Same => View::Disk,
             None => View::Parts,
         };
-        self.remember(&hook, Call { path, view, is_new_file: there == There::Nothing, lease });
+        self.remember(&hook, Call { path, view, before: there.hash(), lease, _until_done: until_done });
         answer
     }
 
@@ -277,20 +283,22 @@ impl Ward {
     }
 
     fn note(&self, helper: &Helper, path: &Path, view: View, there: &There) {
-        let (hash, content) = match (view, there) {
-            (View::Content(hash, Some(content)), _) => (Some(hash), Some(content)),
-            (View::Content(hash, None), There::Content { hash: on_disk, bytes }) if hash == *on_disk => {
-                (Some(hash), bytes.clone())
-            }
-            (View::Content(hash, None), _) => (Some(hash), None),
-            (View::Disk, There::Content { hash, bytes }) => (Some(*hash), bytes.clone()),
-            (View::Disk | View::Parts, _) => (None, None),
+        let on_disk = match there {
+            There::Content { hash, bytes } => Some((*hash, bytes.clone())),
+            There::Nothing | There::Unreadable => None,
         };
-        match hash {
+        let (known, seen) = match view {
+            View::Content(hash, Some(content)) => (Some(hash), Some((hash, Some(content)))),
+            // What is there may be merged. Whoever looks for changes is told of that, and the session goes on from its own.
+            View::Content(hash, None) => (Some(hash), on_disk),
+            View::Disk => (on_disk.as_ref().map(|(hash, _)| *hash), on_disk),
+            View::Parts => (None, on_disk),
+        };
+        match known {
             Some(hash) => self.known().note(helper, path, hash),
             None => self.known().forget(helper, path),
         }
-        if let (Some(hash), Some(content)) = (hash, content) {
+        if let Some((hash, Some(content))) = seen {
             self.guard.collisions.seen(self.session, &self.project, path, hash, &content);
         }
     }
@@ -302,9 +310,17 @@ impl Ward {
     }
 
     /// A lock that somebody took away while the tool ran has not held: people must see what came of it.
-    fn check_lease(&self, lease: &Lease, path: &Path, there: &There) {
+    fn check_lateness(&self, call: &Call, there: &There) {
+        let Call { path, before, lease: Some(lease), .. } = call else { return };
         if self.guard.keeper.is_current(lease.ticket, lease.fence) {
             return;
+        }
+        if let Some(now) = there.hash() {
+            let (session, project) = (self.session, self.project.clone());
+            let late = Late { session, project, path: path.clone(), before: *before, now };
+            if self.guard.collisions.wrote_over(late) {
+                return;
+            }
         }
         let now = self.guard.clock.now();
         let side = |holder, what: &str, hash: Option<BlobHash>| Side {

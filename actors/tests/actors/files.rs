@@ -201,7 +201,7 @@ impl Desk {
         let ruling = self.files.before_write(attempt).await;
         let done = match ruling {
             Ruling::Let => Ok(raw),
-            Ruling::Instead(input) => Ok(input),
+            Ruling::Instead { input, .. } => Ok(input),
             Ruling::Deny(reason) => Err(reason),
         };
         let done = done.map(|input| self.run_tool(agent, tool, &serde_json::from_str(input.get()).unwrap()));

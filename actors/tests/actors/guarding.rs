@@ -354,7 +354,8 @@ async fn a_merged_write_goes_on_from_what_the_model_knows() {
     worker.reads(&path).await;
     std::fs::write(&path, "by a program").unwrap();
     let merged = write(&path, "merged");
-    *house.watchman.ruling.lock().unwrap() = Some(Ruling::Instead(raw(&merged.to_string())));
+    *house.watchman.ruling.lock().unwrap() =
+        Some(Ruling::Instead { input: raw(&merged.to_string()), until_done: None });
     let HookAnswer::Instead { input } = worker.before("Write", &write(&path, "mine")).await else {
         panic!("not merged")
     };
