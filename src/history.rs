@@ -21,6 +21,7 @@ mod op;
 mod order;
 mod patches;
 mod placed;
+pub mod project;
 mod shared;
 mod streams;
 mod tape;

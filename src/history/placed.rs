@@ -9,7 +9,7 @@ use super::op::Moment;
 
 /// By how much an event's `at` may be too early, in microseconds: it is cut to a millisecond, and so was the moment at
 /// which the server's clock began.
-const CUT_MICROS: i64 = 2_000;
+pub(super) const CUT_MICROS: i64 = 2_000;
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
