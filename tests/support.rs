@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod chance;
+pub(crate) mod channel;
 pub(crate) mod device;
 pub(crate) mod faults;
 pub(crate) mod figures;

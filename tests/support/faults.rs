@@ -11,7 +11,12 @@ use super::server::TestServer;
 
 /// How often a fault run strikes: `TANDEM_FAULT_ROUNDS`, or 50 times.
 pub(crate) fn rounds() -> usize {
-    std::env::var("TANDEM_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(50)
+    rounds_or(50)
+}
+
+/// The same, where a run has another number of its own.
+pub(crate) fn rounds_or(own: usize) -> usize {
+    std::env::var("TANDEM_FAULT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(own)
 }
 
 /// The processes that live and carry the marker of a session.
