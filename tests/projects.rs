@@ -274,3 +274,50 @@ async fn conflicts_over_http() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "No conflicts.\n");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn several_things_are_had_all_at_once_or_not_at_all() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let (phone, laptop) = (server.device("phone").await, server.device("laptop").await);
+    follow(&phone, &home, json!({})).await;
+    follow(&laptop, &home, json!({})).await;
+    let both = |wait: Value| {
+        json!({"type": "lock_request", "resourceId": "b.txt", "lockType": "file", "wait": wait, "with": [
+            {"resourceId": "a.txt", "lockType": "file"},
+            {"resource_id": "./b.txt", "lock_type": "file", "mode": "shared"},
+            {"lockType": "database", "resourceId": "orders"},
+        ]})
+    };
+    lock(&phone, "a.txt").await;
+    let denied = laptop.ask(both(json!(false))).await;
+    assert_eq!(
+        (&denied["type"], &denied["holder"]["deviceId"]),
+        (&json!("lock_denied"), &json!("phone")),
+        "{denied}"
+    );
+    assert_eq!(server.get("/api/locks").await["locks"].as_array().unwrap().len(), 1, "nothing is held of it");
+    let waits = laptop.begin(both(json!(true)));
+    has_kind(&phone, "lock_waiting", 1).await;
+    assert_eq!(
+        phone.ask(json!({"type": "lock_release", "resourceId": "a.txt", "lockType": "file"})).await["type"],
+        "ok"
+    );
+    let granted = laptop.answer(&waits).await;
+    assert_eq!(
+        (&granted["type"], &granted["enforced"]),
+        (&json!("lock_acquired"), &json!(false)),
+        "no agent is kept from a database: {granted}"
+    );
+    for file in ["a.txt", "b.txt"] {
+        assert_eq!(lock(&phone, file).await["type"], "lock_denied");
+    }
+    assert_eq!(
+        laptop.ask(json!({"type": "lock_release", "resourceId": "a.txt", "lockType": "file"})).await["type"],
+        "ok"
+    );
+    for file in ["a.txt", "b.txt"] {
+        assert_eq!(lock(&phone, file).await["type"], "lock_acquired", "given back together");
+    }
+    server.stop().await;
+}

@@ -1,12 +1,16 @@
 //! The fields of what clients ask about locks and conflicts, the same over WebSocket and HTTP.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tandem_actors::locks::{Kind, Mode};
 use tandem_actors::nesting::{MAX_NESTING, is_too_deep};
 use tandem_actors::project::{ChangeType, LockAct, LockName, Resolution, Wait};
 use tandem_actors::refusal::Refusal;
 
 use super::Fields;
+
+/// Things that are locked at once: as many as may wait for one of them.
+const MAX_AT_ONCE: usize = 64;
 
 /// What is passed on of a cursor, to everybody who follows the project.
 const MAX_CURSOR_BYTES: usize = 4 * 1024;
@@ -32,13 +36,34 @@ impl Fields {
         Ok(LockName { kind, id })
     }
 
+    /// What is wanted with it, all or none of them: `with`, a list of `lockType`, `resourceId`, `mode`.
+    ///
+    /// # Errors
+    /// `bad_request` that names the field.
+    pub(crate) fn locks_with_it(&self) -> Result<Vec<(LockName, Mode)>, Refusal> {
+        let others: Vec<Box<RawValue>> = self.optional("with")?.unwrap_or_default();
+        if others.len() >= MAX_AT_ONCE {
+            let message = format!("At most {MAX_AT_ONCE} things are locked at once.");
+            return Err(Refusal::bad_field("with", message));
+        }
+        let other = |fields: &RawValue| {
+            let fields = Self::parse(fields.get().as_bytes())?.with_snake_case_twins();
+            Ok((fields.lock_name()?, fields.lock_mode()?))
+        };
+        others.iter().map(|fields| other(fields)).collect()
+    }
+
+    fn lock_mode(&self) -> Result<Mode, Refusal> {
+        let modes = [("exclusive", Mode::Exclusive), ("shared", Mode::Shared)];
+        self.word("mode", &modes, Mode::Exclusive)
+    }
+
     /// How it is wanted: `mode`, `ttlSeconds`, `wait` (`true`, or seconds).
     ///
     /// # Errors
     /// `bad_request` that names the field.
     pub(crate) fn lock_request(&self) -> Result<LockAct, Refusal> {
-        let modes = [("exclusive", Mode::Exclusive), ("shared", Mode::Shared)];
-        let mode = self.word("mode", &modes, Mode::Exclusive)?;
+        let mode = self.lock_mode()?;
         let wait = match self.optional::<Value>("wait")? {
             None | Some(Value::Bool(false)) => None,
             Some(Value::Bool(true)) => Some(Wait::Configured),

@@ -87,7 +87,11 @@ async fn ask(
     let name = fields.lock_name()?;
     let path: String = fields.required("projectPath")?;
     let project = service.hub.projects.find(&path).await?;
-    Ok(LockAsk { holder: Holder::DeviceId(by.device_id), project, name, act, is_kept: false })
+    let also = match act {
+        LockAct::Request { .. } => fields.locks_with_it()?,
+        LockAct::Release | LockAct::Renew { .. } => Vec::new(),
+    };
+    Ok(LockAsk { holder: Holder::DeviceId(by.device_id), project, name, also, act, is_kept: false })
 }
 
 fn with_success(answer: &LockAnswer, is_had: bool) -> Value {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Subscribe;
 use crate::ids::{Epoch, Seq, SessionId};
+use crate::locks::Mode;
 use crate::project::{ChangeType, Conflict, ConflictId, LockAct, LockEntry, LockName, Member, Resolution};
 
 /// One frame about a project. `project` is a path as the client writes it; none for the one project that it follows.
@@ -18,7 +19,7 @@ pub enum ProjectWish {
     /// Follow it no more.
     Unsubscribe { project: Option<String> },
     /// Have a lock, give it back, have it for longer.
-    Lock { project: Option<String>, name: LockName, act: LockAct },
+    Lock { project: Option<String>, name: LockName, also: Vec<(LockName, Mode)>, act: LockAct },
     /// A file has other content.
     FileChange { project: Option<String>, file_path: String, change_type: ChangeType, hash: Option<String> },
     /// Where the person is; passed on as it is.

@@ -119,7 +119,8 @@ struct Desk {
     living: BTreeMap<Holder, usize>,
     reserved: Fence,
     is_reserving: bool,
-    is_awake: bool,
+    /// When the next round is at the latest; none while there is nothing to look at.
+    asleep_until: Option<Instant>,
 }
 
 /// What the table does not know of a request.
@@ -183,7 +184,7 @@ impl Keeper {
             living: BTreeMap::new(),
             reserved,
             is_reserving: false,
-            is_awake: false,
+            asleep_until: None,
         };
         let (desk, start, sooner) = (Mutex::new(desk), Instant::now(), Notify::new());
         let keeper =
@@ -284,8 +285,7 @@ impl Keeper {
     /// Gives back everything that a holder has or waits for.
     pub fn release_all(self: &Arc<Self>, holder: &Holder) {
         let mut desk = self.desk();
-        let tickets: Vec<Ticket> =
-            desk.table.entries().filter(|entry| entry.holder() == holder).map(|entry| entry.ticket).collect();
+        let tickets: Vec<Ticket> = desk.table.requests_of(holder).collect();
         for ticket in tickets {
             self.end(&mut desk, ticket, None);
         }
@@ -294,11 +294,8 @@ impl Keeper {
     /// A person takes a lock away from whoever has it; whose it was.
     pub fn force(self: &Arc<Self>, resource: &Resource, by: &Holder) -> Option<Holder> {
         let mut desk = self.desk();
-        let is_it = |entry: &super::Entry<'_>| {
-            entry.held().is_some() && entry.resources().any(|(held, _)| held == resource)
-        };
         let (ticket, holder) =
-            desk.table.entries().find(is_it).map(|entry| (entry.ticket, entry.holder().clone()))?;
+            desk.table.holding(resource).map(|entry| (entry.ticket, entry.holder().clone()))?;
         self.end(&mut desk, ticket, Some(by));
         Some(holder)
     }
@@ -306,11 +303,7 @@ impl Keeper {
     /// Who holds a resource, exactly it.
     #[must_use]
     pub fn holder_of(&self, resource: &Resource) -> Option<Holder> {
-        let desk = self.desk();
-        let is_it = |entry: &super::Entry<'_>| {
-            entry.held().is_some() && entry.resources().any(|(held, _)| held == resource)
-        };
-        desk.table.entries().find(is_it).map(|entry| entry.holder().clone())
+        self.desk().table.holding(resource).map(|entry| entry.holder().clone())
     }
 
     /// Whether a lease still holds under this fence: what checks it takes no late write.
@@ -422,22 +415,28 @@ impl Keeper {
         }
         let news = desk.table.advance(now);
         self.take(&mut desk, news, now);
-        let next = desk.table.next_deadline().map(|due| self.start + Duration::from_millis(due));
-        desk.is_awake = next.is_some();
-        next.map(|next| next.min(Instant::now() + ROUND))
+        desk.asleep_until = self.next_round(&desk.table);
+        desk.asleep_until
+    }
+
+    fn next_round(&self, table: &Table) -> Option<Instant> {
+        let due = self.start + Duration::from_millis(table.next_deadline()?);
+        Some(due.min(Instant::now() + ROUND))
     }
 
     /// Makes sure that somebody is awake while anything is held or waited for.
     fn see_to_rounds(self: &Arc<Self>, desk: &mut Desk) {
-        if desk.table.next_deadline().is_none() {
-            return;
+        let Some(next) = self.next_round(&desk.table) else { return };
+        match desk.asleep_until {
+            // A round looks at everything that is held: one for each grant would cost more than the grant.
+            Some(until) if until <= next => return,
+            Some(_) => {
+                desk.asleep_until = Some(next);
+                self.sooner.notify_one();
+                return;
+            }
+            None => desk.asleep_until = Some(next),
         }
-        if desk.is_awake {
-            // What is due within the round may be due before its end.
-            self.sooner.notify_one();
-            return;
-        }
-        desk.is_awake = true;
         let keeper = Arc::downgrade(self);
         drop(self.runtime.spawn(async move {
             while let Some(keeper) = keeper.upgrade() {

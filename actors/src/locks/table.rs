@@ -4,10 +4,11 @@
 //! before; so nobody is overtaken, and a request that conflicts with nothing never waits. Whoever holds something is let
 //! through to more of it, past those who wait for what it holds: otherwise it would wait for itself.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::resource::Resource;
-use super::tree::{Mark, NodeId, Tree, Visit};
+use super::tree::{ListId, NodeId, Tree, Visit};
 use super::{Cycle, Fence, Holder, Millis, Mode, Ticket};
 
 /// How many requests may wait for one resource: more than the conversations of any project; the next one should try later.
@@ -128,6 +129,15 @@ enum Stand {
     Waits { until: Millis },
 }
 
+/// The table as one request sees it.
+struct View<'a> {
+    table: &'a Table,
+    ticket: Ticket,
+    holder: &'a Holder,
+    /// Whom it need not wait for, because they wait for what its holder has; looked up once, and only if it matters.
+    passed: OnceCell<HashSet<Ticket>>,
+}
+
 impl Table {
     /// An empty table whose first grant has a fence above `fences_used`.
     #[must_use]
@@ -178,13 +188,12 @@ impl Table {
             return Outcome::Full;
         }
         self.enter(ticket, Request { holder, wants, ttl, stand: Stand::Waits { until } });
-        match self.cycle_through(ticket).filter(|_| !self.clears_up(ticket)) {
-            Some(cycle) => {
-                self.leave(ticket);
-                Outcome::Deadlock(cycle)
-            }
-            None => Outcome::Waiting(waiting),
+        if self.may_close_a_ring(ticket) && self.played_out().is_waiting(ticket) {
+            let cycle = self.cycle_through(ticket).unwrap_or_else(|| Cycle::from([]));
+            self.leave(ticket);
+            return Outcome::Deadlock(cycle);
         }
+        Outcome::Waiting(waiting)
     }
 
     /// Lets a lease hold on; none when it is not held any more.
@@ -247,12 +256,19 @@ impl Table {
     /// The lease under which a holder has exactly this resource.
     #[must_use]
     pub fn lease_of(&self, holder: &Holder, resource: &Resource) -> Option<Ticket> {
-        let own = self.by_holder.get(holder)?;
-        let is_it = |ticket: &&Ticket| {
-            self.requests[ticket].is_held()
-                && self.requests[ticket].wants.iter().any(|want| want.resource == *resource)
-        };
-        own.iter().find(is_it).copied()
+        self.leases_on(holder, resource).min()
+    }
+
+    /// Who holds exactly this resource.
+    #[must_use]
+    pub fn holding(&self, resource: &Resource) -> Option<Entry<'_>> {
+        let mut marks = self.tree.marks_of(resource).filter_map(|ticket| self.entry(ticket));
+        marks.find(|entry| entry.request.is_held() && entry.request.names(resource))
+    }
+
+    /// Everything that a holder has or waits for, in the order of asking.
+    pub fn requests_of(&self, holder: &Holder) -> impl Iterator<Item = Ticket> {
+        self.by_holder.get(holder).into_iter().flatten().copied()
     }
 
     /// Whether a lease still holds under this number: what is written by somebody who was late is refused by it.
@@ -317,7 +333,7 @@ impl Table {
 
     fn enter(&mut self, ticket: Ticket, request: Request) {
         for want in &request.wants {
-            self.tree.mark(want.node, Mark { ticket, mode: want.mode });
+            self.tree.mark(want.node, want.mode, ticket);
         }
         if let Stand::Waits { until } = request.stand {
             self.deadlines.insert((until, ticket));
@@ -329,7 +345,7 @@ impl Table {
     fn leave(&mut self, ticket: Ticket) -> Option<Vec<Want>> {
         let request = self.requests.remove(&ticket)?;
         for want in &request.wants {
-            self.tree.unmark(want.node, ticket);
+            self.tree.unmark(want.node, want.mode, ticket);
         }
         self.deadlines.remove(&(request.deadline(), ticket));
         if let Some(own) = self.by_holder.get_mut(&request.holder) {
@@ -359,9 +375,9 @@ impl Table {
     fn let_in(&mut self, freed: &[Want], now: Millis) -> Vec<News> {
         let mut candidates = BTreeSet::new();
         for want in freed {
-            self.tree.visit_related(want.node, |mark| {
-                if self.is_waiting(mark.ticket) {
-                    candidates.insert(mark.ticket);
+            self.tree.visit_related(want.node, want.mode, |ticket| {
+                if self.is_waiting(ticket) {
+                    candidates.insert(ticket);
                 }
                 Visit::GoOn
             });
@@ -394,10 +410,11 @@ impl Table {
 
     fn may_enter(&self, ticket: Ticket) -> bool {
         let Some(request) = self.requests.get(&ticket) else { return false };
+        let view = View::of(self, ticket, &request.holder);
         request.wants.iter().all(|want| {
             let mut is_free = true;
-            self.tree.visit_related(want.node, |mark| {
-                is_free = !self.is_in_the_way(ticket, &request.holder, want.mode, mark);
+            self.tree.visit_related(want.node, want.mode, |other| {
+                is_free = !view.is_in_the_way(other);
                 if is_free { Visit::GoOn } else { Visit::Enough }
             });
             is_free
@@ -406,11 +423,12 @@ impl Table {
 
     /// Whatever a request must wait for, in the order of asking.
     fn blockers(&self, ticket: Ticket, holder: &Holder, wants: &[Want]) -> BTreeSet<Ticket> {
+        let view = View::of(self, ticket, holder);
         let mut blockers = BTreeSet::new();
         for want in wants {
-            self.tree.visit_related(want.node, |mark| {
-                if self.is_in_the_way(ticket, holder, want.mode, mark) {
-                    blockers.insert(mark.ticket);
+            self.tree.visit_related(want.node, want.mode, |other| {
+                if view.is_in_the_way(other) {
+                    blockers.insert(other);
                 }
                 Visit::GoOn
             });
@@ -418,35 +436,19 @@ impl Table {
         blockers
     }
 
-    fn is_in_the_way(&self, ticket: Ticket, holder: &Holder, mode: Mode, mark: &Mark) -> bool {
-        if mark.ticket == ticket || (mode == Mode::Shared && mark.mode == Mode::Shared) {
-            return false;
-        }
-        let Some(other) = self.requests.get(&mark.ticket) else { return false };
-        if other.holder == *holder {
-            return false;
-        }
-        other.is_held() || (mark.ticket < ticket && !self.waits_for(mark.ticket, holder))
-    }
-
-    /// Whether a request that waits does so for something that `holder` holds.
-    fn waits_for(&self, ticket: Ticket, holder: &Holder) -> bool {
-        let Some(request) = self.requests.get(&ticket) else { return false };
-        let own = self.by_holder.get(holder);
-        // Most who wait hold nothing: where many want the same, everybody would be compared with everybody else's wishes.
-        if !own.is_some_and(|own| own.iter().any(|own| !self.is_waiting(*own))) {
-            return false;
-        }
-        let mut is_so = false;
-        for want in &request.wants {
-            self.tree.visit_related(want.node, |mark| {
-                let is_shared = want.mode == Mode::Shared && mark.mode == Mode::Shared;
-                let other = self.requests.get(&mark.ticket).filter(|_| !is_shared);
-                is_so |= other.is_some_and(|other| other.is_held() && other.holder == *holder);
-                if is_so { Visit::Enough } else { Visit::GoOn }
+    /// The requests that wait for something that this holder holds.
+    fn waiting_for(&self, holder: &Holder) -> HashSet<Ticket> {
+        let mut waiting = HashSet::new();
+        let held = self.requests_of(holder).map(|own| &self.requests[&own]).filter(|own| own.is_held());
+        for want in held.flat_map(|own| &own.wants) {
+            self.tree.visit_related(want.node, want.mode, |other| {
+                if self.is_waiting(other) {
+                    waiting.insert(other);
+                }
+                Visit::GoOn
             });
         }
-        is_so
+        waiting
     }
 
     fn is_waiting(&self, ticket: Ticket) -> bool {
@@ -455,28 +457,28 @@ impl Table {
 
     /// The one request under which the holder has all of this already, at least in these modes.
     fn held_already(&self, holder: &Holder, wants: &[Want]) -> Option<Ticket> {
-        let own = self.by_holder.get(holder)?;
-        let covers = |ticket: &&Ticket| {
+        let first = wants.first()?;
+        let covers = |ticket: &Ticket| {
             let request = &self.requests[ticket];
             let has = |want: &Want| {
                 request.wants.iter().any(|held| {
                     held.resource == want.resource && (held.mode == want.mode || held.mode == Mode::Exclusive)
                 })
             };
-            request.is_held() && wants.iter().all(has)
+            wants.iter().all(has)
         };
-        own.iter().find(covers).copied()
+        self.leases_on(holder, &first.resource).filter(covers).min()
     }
 
-    /// Whether a request is granted in the end, if everybody who waits for nothing gives back what they hold.
-    ///
-    /// A ring of holders alone does not prove a deadlock: one holder may wait twice, and be let in for the second as soon
-    /// as it has the first. It is tried out, on a copy, and only when there is a ring.
-    fn clears_up(&self, ticket: Ticket) -> bool {
-        !self.played_out().is_waiting(ticket)
+    /// The leases under which a holder has exactly this resource.
+    fn leases_on(&self, holder: &Holder, resource: &Resource) -> impl Iterator<Item = Ticket> {
+        self.tree.marks_of(resource).filter(|ticket| {
+            let request = &self.requests[ticket];
+            request.is_held() && request.holder == *holder && request.names(resource)
+        })
     }
 
-    /// A request that will wait for ever, if there is one: the youngest.
+    /// A request that will wait for ever, if there is one: the youngest of those that close a ring.
     fn stuck(&self) -> Option<Ticket> {
         // A ring needs somebody who waits and has something else in the table.
         let is_suspect = |request: &Request| !request.is_held() && self.by_holder[&request.holder].len() > 1;
@@ -484,19 +486,91 @@ impl Table {
             return None;
         }
         let left = self.played_out().requests;
-        left.into_iter().rev().find(|(_, request)| !request.is_held()).map(|(ticket, _)| ticket)
+        let mut waiting =
+            left.iter().rev().filter(|(_, request)| !request.is_held()).map(|(ticket, _)| *ticket);
+        let youngest = waiting.next()?;
+        // Others wait for those of the ring: they need not give up.
+        let closes_ring = |ticket: &Ticket| self.may_close_a_ring(*ticket);
+        Some(std::iter::once(youngest).chain(waiting).find(closes_ring).unwrap_or(youngest))
     }
 
-    /// The table when whoever waits for nothing has given back what it held, and so on: only rings are left.
+    /// The table when whoever waits for nothing has given back what it held, and so on: only rings are left, and who waits
+    /// for them.
+    ///
+    /// A ring of holders alone does not prove a deadlock: one holder may wait twice, and be let in for the second as soon
+    /// as it has the first. So it is tried out, on a copy, and only when there may be a ring.
     fn played_out(&self) -> Self {
-        let mut trial = self.clone();
-        loop {
-            let waits = |holder: &Holder| trial.by_holder[holder].iter().any(|own| trial.is_waiting(*own));
-            let Some(free) = trial.by_holder.keys().find(|holder| !waits(holder)).cloned() else {
-                return trial;
-            };
-            trial.release_all(&free, 0);
+        let mut trial = self.busy_part();
+        let waits =
+            |trial: &Self, holder: &Holder| trial.requests_of(holder).any(|own| trial.is_waiting(own));
+        let mut free: Vec<Holder> =
+            self.by_holder.keys().filter(|holder| !waits(self, holder)).cloned().collect();
+        while let Some(holder) = free.pop() {
+            for news in trial.release_all(&holder, 0) {
+                let News::Granted(grant) = news else { continue };
+                let granted = trial.requests.get(&grant.ticket).map(|request| request.holder.clone());
+                free.extend(granted.filter(|holder| !waits(&trial, holder)));
+            }
         }
+        trial
+    }
+
+    /// A copy without the places at which nothing is marked.
+    fn busy_part(&self) -> Self {
+        let mut copy = Self::new(Fence(self.last_fence));
+        for (ticket, request) in &self.requests {
+            let mut request = request.clone();
+            for want in &mut request.wants {
+                want.node = copy.tree.node(&want.resource);
+            }
+            copy.enter(*ticket, request);
+        }
+        copy
+    }
+
+    /// Whether somebody for whom a request waits, directly or not, waits for its holder: false is certain.
+    ///
+    /// Every list of marks is gone through once, so it takes as long as there are marks and no longer. For that, who may pass
+    /// whom is left out of account; [`Table::played_out`] decides.
+    fn may_close_a_ring(&self, ticket: Ticket) -> bool {
+        let Some(Request { holder: start, .. }) = self.requests.get(&ticket) else { return false };
+        if self.by_holder[start].len() == 1 && self.requests.keys().next_back() == Some(&ticket) {
+            // Nobody waits for who has nothing else and came last.
+            return false;
+        }
+        let waiting_of = |holder| self.requests_of(holder).filter(|own| self.is_waiting(*own));
+        let mut open: Vec<Ticket> = waiting_of(start).collect();
+        let mut seen: HashSet<&Holder> = HashSet::from([start]);
+        let mut passed: HashMap<ListId, Ticket> = HashMap::new();
+        let mut is_ring = false;
+        while let Some(at) = open.pop() {
+            let request = &self.requests[&at];
+            let is_own = request.holder == *start;
+            for want in &request.wants {
+                self.tree.visit_lists(want.node, want.mode, |list, tickets| {
+                    let before = passed.get(&list).copied();
+                    if !is_own && before.is_none_or(|before| before < at) {
+                        passed.insert(list, at);
+                    }
+                    let place = |end: Ticket| tickets.partition_point(|ticket| *ticket < end);
+                    let fresh = before.map_or(0..tickets.len(), |before| place(before)..place(at));
+                    for ticket in tickets.get(fresh).unwrap_or_default() {
+                        let other = &self.requests[ticket];
+                        if (other.is_held() || *ticket < at) && other.holder != request.holder {
+                            is_ring |= other.holder == *start;
+                            if seen.insert(&other.holder) {
+                                open.extend(waiting_of(&other.holder));
+                            }
+                        }
+                    }
+                    if is_ring { Visit::Enough } else { Visit::GoOn }
+                });
+            }
+            if is_ring {
+                return true;
+            }
+        }
+        false
     }
 
     /// The ring that a request closes by waiting, from its holder back to it.
@@ -566,7 +640,28 @@ impl Entry<'_> {
     }
 }
 
+impl<'a> View<'a> {
+    fn of(table: &'a Table, ticket: Ticket, holder: &'a Holder) -> Self {
+        Self { table, ticket, holder, passed: OnceCell::new() }
+    }
+
+    fn is_in_the_way(&self, other: Ticket) -> bool {
+        let Some(request) = self.table.requests.get(&other).filter(|_| other != self.ticket) else {
+            return false;
+        };
+        if request.holder == *self.holder {
+            return false;
+        }
+        let passed = || self.passed.get_or_init(|| self.table.waiting_for(self.holder));
+        request.is_held() || (other < self.ticket && !passed().contains(&other))
+    }
+}
+
 impl Request {
+    fn names(&self, resource: &Resource) -> bool {
+        self.wants.iter().any(|want| want.resource == *resource)
+    }
+
     fn is_held(&self) -> bool {
         matches!(self.stand, Stand::Held { .. })
     }

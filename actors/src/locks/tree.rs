@@ -10,15 +10,12 @@ use super::{Mode, Ticket};
 const MAX_IDLE_NODES: usize = 65_536;
 
 /// A node of the tree, by its place in [`Tree::nodes`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct NodeId(usize);
 
-/// Somebody holds a place, or waits for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) ticket: Ticket,
-    pub(super) mode: Mode,
-}
+/// Which marks of which node: those that exclude others, or those that share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ListId(NodeId, Mode);
 
 /// Marks at places; an arena whose nodes know their parents, so that the way to the root is a walk of pointers.
 #[derive(Debug, Clone)]
@@ -32,15 +29,17 @@ pub(super) struct Tree {
 struct Node {
     parent: Option<NodeId>,
     children: Vec<NodeId>,
-    marks: Vec<Mark>,
+    /// Who holds it or waits for it alone, in the order of asking.
+    exclusive: Vec<Ticket>,
+    /// Who shares it or waits to, in the order of asking.
+    shared: Vec<Ticket>,
     /// How many marks there are strictly below.
     below: usize,
 }
 
 impl Tree {
     pub(super) fn new() -> Self {
-        let root = Node { parent: None, children: Vec::new(), marks: Vec::new(), below: 0 };
-        Self { nodes: vec![root], by_place: HashMap::from([("".into(), NodeId(0))]), marked: 0 }
+        Self { nodes: vec![Node::below(None)], by_place: HashMap::from([("".into(), NodeId(0))]), marked: 0 }
     }
 
     /// The node of a resource, which is made if it is not there.
@@ -64,50 +63,84 @@ impl Tree {
         parent
     }
 
-    pub(super) fn mark(&mut self, node: NodeId, mark: Mark) {
+    /// Marks a node for a request that is younger than all that have marked it.
+    pub(super) fn mark(&mut self, node: NodeId, mode: Mode, ticket: Ticket) {
         self.marked += 1;
-        self.nodes[node.0].marks.push(mark);
+        self.nodes[node.0].list_mut(mode).push(ticket);
         self.for_each_ancestor(node, |ancestor| ancestor.below += 1);
     }
 
-    pub(super) fn unmark(&mut self, node: NodeId, ticket: Ticket) {
-        let marks = &mut self.nodes[node.0].marks;
-        let Some(place) = marks.iter().position(|mark| mark.ticket == ticket) else { return };
-        marks.swap_remove(place);
+    pub(super) fn unmark(&mut self, node: NodeId, mode: Mode, ticket: Ticket) {
+        let list = self.nodes[node.0].list_mut(mode);
+        let Ok(place) = list.binary_search(&ticket) else { return };
+        list.remove(place);
         self.marked -= 1;
         self.for_each_ancestor(node, |ancestor| ancestor.below -= 1);
     }
 
-    /// Calls for every mark on the way to a node, on it and below it, until it is told to stop.
-    pub(super) fn visit_related(&self, node: NodeId, mut visit: impl FnMut(&Mark) -> Visit) {
+    /// Everybody who has marked exactly this resource.
+    pub(super) fn marks_of(&self, resource: &Resource) -> impl Iterator<Item = Ticket> {
+        let node = self.by_place.get(resource.place()).map(|node| &self.nodes[node.0]);
+        node.into_iter().flat_map(|node| node.exclusive.iter().chain(&node.shared)).copied()
+    }
+
+    /// Calls for every mark on the way to a node, on it and below it that does not go together with this mode, until it is
+    /// told to stop.
+    pub(super) fn visit_related(&self, node: NodeId, mode: Mode, mut visit: impl FnMut(Ticket) -> Visit) {
+        self.visit_lists(node, mode, |_, tickets| {
+            let is_enough = tickets.iter().any(|ticket| visit(*ticket) == Visit::Enough);
+            if is_enough { Visit::Enough } else { Visit::GoOn }
+        });
+    }
+
+    /// The same by the list: each is in the order of asking, and not empty.
+    pub(super) fn visit_lists(
+        &self,
+        node: NodeId,
+        mode: Mode,
+        mut visit: impl FnMut(ListId, &[Ticket]) -> Visit,
+    ) {
         let mut next = Some(node);
-        while let Some(NodeId(at)) = next {
-            for mark in &self.nodes[at].marks {
-                if visit(mark) == Visit::Enough {
-                    return;
-                }
+        while let Some(at) = next {
+            if self.visit_lists_of(at, mode, &mut visit) == Visit::Enough {
+                return;
             }
-            next = self.nodes[at].parent;
+            next = self.nodes[at.0].parent;
         }
         let mut open: Vec<NodeId> = Vec::new();
         if self.nodes[node.0].below > 0 {
             open.extend(&self.nodes[node.0].children);
         }
-        while let Some(NodeId(at)) = open.pop() {
-            for mark in &self.nodes[at].marks {
-                if visit(mark) == Visit::Enough {
-                    return;
-                }
+        while let Some(at) = open.pop() {
+            if self.visit_lists_of(at, mode, &mut visit) == Visit::Enough {
+                return;
             }
-            if self.nodes[at].below > 0 {
-                open.extend(&self.nodes[at].children);
+            if self.nodes[at.0].below > 0 {
+                open.extend(&self.nodes[at.0].children);
             }
         }
     }
 
+    fn visit_lists_of(
+        &self,
+        at: NodeId,
+        mode: Mode,
+        visit: &mut impl FnMut(ListId, &[Ticket]) -> Visit,
+    ) -> Visit {
+        let node = &self.nodes[at.0];
+        if !node.exclusive.is_empty() && visit(ListId(at, Mode::Exclusive), &node.exclusive) == Visit::Enough
+        {
+            return Visit::Enough;
+        }
+        if mode == Mode::Shared || node.shared.is_empty() {
+            return Visit::GoOn;
+        }
+        visit(ListId(at, Mode::Shared), &node.shared)
+    }
+
     fn add(&mut self, place: Arc<str>, parent: NodeId) -> NodeId {
         let id = NodeId(self.nodes.len());
-        self.nodes.push(Node { parent: Some(parent), children: Vec::new(), marks: Vec::new(), below: 0 });
+        self.nodes.push(Node::below(Some(parent)));
         self.nodes[parent.0].children.push(id);
         self.by_place.insert(place, id);
         id
@@ -118,6 +151,19 @@ impl Tree {
         while let Some(NodeId(at)) = next {
             act(&mut self.nodes[at]);
             next = self.nodes[at].parent;
+        }
+    }
+}
+
+impl Node {
+    fn below(parent: Option<NodeId>) -> Self {
+        Self { parent, children: Vec::new(), exclusive: Vec::new(), shared: Vec::new(), below: 0 }
+    }
+
+    fn list_mut(&mut self, mode: Mode) -> &mut Vec<Ticket> {
+        match mode {
+            Mode::Exclusive => &mut self.exclusive,
+            Mode::Shared => &mut self.shared,
         }
     }
 }

@@ -99,6 +99,8 @@ pub struct LockAsk {
     pub project: Arc<str>,
     /// What, in the client's words.
     pub name: LockName,
+    /// What is wanted with it under one number, all or none of them. Giving back or renewing one of them does so for all.
+    pub also: Vec<(LockName, Mode)>,
     /// What with it.
     pub act: LockAct,
     /// Whether the server renews it as long as the holder lives.
@@ -184,9 +186,12 @@ impl LockDesk {
     /// Does what a client asks, if what it names was looked up a moment ago.
     #[must_use]
     pub fn ask_at_once(self: &Arc<Self>, ask: &LockAsk) -> Option<LockOutcome> {
+        if !ask.also.is_empty() {
+            return None;
+        }
         match ask.name.resource_at_once(Path::new(&*ask.project)) {
             Err(refusal) => return Some(LockOutcome::Now(Err(refusal))),
-            Ok(Some(resource)) => return Some(self.act(ask.clone(), resource)),
+            Ok(Some(resource)) => return Some(self.act(ask.clone(), resource, Vec::new())),
             Ok(None) => {}
         }
         let resource = {
@@ -194,7 +199,7 @@ impl LockDesk {
             let (resource, until) = names.get(&key(ask))?;
             (*until > Instant::now()).then(|| resource.clone())?
         };
-        Some(self.act(ask.clone(), resource))
+        Some(self.act(ask.clone(), resource, Vec::new()))
     }
 
     /// Does what a client asks; what it names is looked up on a thread for blocking work.
@@ -202,8 +207,9 @@ impl LockDesk {
         if let Some(outcome) = self.ask_at_once(&ask) {
             return outcome;
         }
-        match self.look_up(&ask).await {
-            Ok(resource) => self.act(ask, resource),
+        let found = async { Ok((self.look_up(&ask).await?, look_up_all(&ask).await?)) };
+        match found.await {
+            Ok((resource, also)) => self.act(ask, resource, also),
             Err(refusal) => LockOutcome::Now(Err(refusal)),
         }
     }
@@ -241,17 +247,23 @@ impl LockDesk {
         Ok(resource)
     }
 
-    fn act(self: &Arc<Self>, ask: LockAsk, resource: Resource) -> LockOutcome {
+    fn act(
+        self: &Arc<Self>,
+        ask: LockAsk,
+        resource: Resource,
+        mut also: Vec<(Resource, Mode)>,
+    ) -> LockOutcome {
         match ask.act {
             LockAct::Request { mode, ttl_seconds, wait } => {
                 let ttl = match self.ttl(ttl_seconds) {
                     Ok(ttl) => ttl,
                     Err(refusal) => return LockOutcome::Now(Err(refusal)),
                 };
+                also.insert(0, (resource, mode));
                 let request = Request {
                     holder: ask.holder.clone(),
                     project: ask.project.clone(),
-                    wants: vec![(resource, mode)],
+                    wants: also,
                     ttl,
                     wait: self.wait(wait),
                     is_kept: ask.is_kept,
@@ -294,7 +306,9 @@ impl LockDesk {
                 mode,
                 fence: lease.fence,
                 expires_at: lease.until,
-                enforced: self.is_enforced(lock_type, &ask.project),
+                enforced: std::iter::once(lock_type)
+                    .chain(ask.also.iter().map(|(name, _)| name.kind))
+                    .all(|kind| self.is_enforced(kind, &ask.project)),
             }),
             Err(denied) => match denied.why {
                 Why::Full => {
@@ -360,6 +374,19 @@ impl Waiter {
         let verdict = decided.await.map_err(|_gone| Refusal::shutting_down())?;
         desk.word(&ask, mode, verdict)
     }
+}
+
+/// What is wanted with the first one.
+async fn look_up_all(ask: &LockAsk) -> Result<Vec<(Resource, Mode)>, Refusal> {
+    if ask.also.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (names, project) = (ask.also.clone(), ask.project.clone());
+    let looked = tokio::task::spawn_blocking(move || {
+        let found = |(name, mode): (LockName, Mode)| Ok((name.resource(Path::new(&*project))?, mode));
+        names.into_iter().map(found).collect()
+    });
+    looked.await.map_err(|_stopped| Refusal::shutting_down())?
 }
 
 fn lock_not_found() -> Refusal {

@@ -49,7 +49,7 @@ async fn following(house: &House, name: &str) -> Wireless {
 
 fn lock(id: &str, act: LockAct) -> Wish {
     let name = LockName { kind: Kind::Database, id: id.to_owned() };
-    Wish::Project(ProjectWish::Lock { project: None, name, act })
+    Wish::Project(ProjectWish::Lock { project: None, name, also: Vec::new(), act })
 }
 
 fn request(id: &str, ttl_seconds: Option<u64>, wait: Option<Wait>) -> Wish {
@@ -253,6 +253,7 @@ async fn a_lock_that_nobody_renews_expires_and_that_is_told() {
         holder: tandem_actors::locks::Holder::DeviceId("script".parse().unwrap()),
         project: project(&house),
         name: LockName { kind: Kind::Database, id: "orders".to_owned() },
+        also: Vec::new(),
         act: LockAct::Request { mode: Mode::Exclusive, ttl_seconds: Some(3), wait: None },
         is_kept: false,
     };
@@ -286,7 +287,7 @@ async fn bad_requests_are_refused_and_say_why() {
     let file = |id: &str| {
         let name = LockName { kind: Kind::File, id: id.to_owned() };
         let act = LockAct::Request { mode: Mode::Exclusive, ttl_seconds: None, wait: None };
-        Wish::Project(ProjectWish::Lock { project: None, name, act })
+        Wish::Project(ProjectWish::Lock { project: None, name, also: Vec::new(), act })
     };
     assert_eq!(refused(&mut other, file("/etc/passwd")).await, Code::ProjectNotAllowed);
     assert_eq!(refused(&mut other, file("no/such/folder")).await, Code::BadRequest);

@@ -65,11 +65,11 @@ impl Device {
         match wish {
             ProjectWish::Subscribe(wanted) => self.subscribe_project(wanted),
             ProjectWish::Unsubscribe { project } => Ok(self.unsubscribe_project(project.as_deref())),
-            ProjectWish::Lock { project, name, act } => {
+            ProjectWish::Lock { project, name, also, act } => {
                 let named = self.named(project)?;
                 self.keep_locks();
                 let holder = self.holder();
-                let ask = |project| LockAsk { holder, project, name, act, is_kept: true };
+                let ask = |project| LockAsk { holder, project, name, also, act, is_kept: true };
                 Ok(self.begin_lock(named, ask))
             }
             ProjectWish::FileChange { project, file_path, change_type, hash } => {

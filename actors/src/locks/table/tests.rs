@@ -197,6 +197,23 @@ fn a_ring_of_four_is_found_too() {
 }
 
 #[test]
+fn a_ring_among_many_who_wait_for_the_same_is_found() {
+    let mut table = table();
+    for number in 0..20 {
+        granted(table.ask(ask(&format!("h{number}"), &format!("/own-{number}")), 0));
+    }
+    granted(table.ask(Ask { ttl: 90_000, ..ask("h0", "/x") }, 0));
+    for number in 1..20 {
+        waits(table.ask(ask(&format!("h{number}"), "/x"), 1));
+    }
+    waits(table.ask(ask("other", "/own-19"), 2));
+    let Outcome::Deadlock(cycle) = table.ask(ask("h0", "/own-7"), 3).0 else { panic!("not found") };
+    assert_eq!(cycle[..], [device("h0"), device("h7")]);
+    waits(table.ask(ask("last", "/x"), 4));
+    assert!(table.advance(5).is_empty(), "nobody else has to give up");
+}
+
+#[test]
 fn the_sixty_fifth_waiter_is_refused() {
     let mut table = table();
     granted(table.ask(Ask { ttl: 90_000, ..ask("holder", "/x") }, 0));
@@ -322,6 +339,9 @@ proptest! {
                     if let Outcome::Granted(grant) = &outcome && !known.contains(&grant.ticket) {
                         prop_assert!(grant.fence > last_fence);
                         last_fence = grant.fence;
+                    }
+                    if let Outcome::Waiting(waiting) = &outcome {
+                        prop_assert!(!table.played_out().is_waiting(waiting.ticket), "it is found when it closes");
                     }
                     news.extend(more);
                     Some(outcome)

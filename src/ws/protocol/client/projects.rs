@@ -60,7 +60,11 @@ pub(super) fn wish(kind: &str, fields: &Fields) -> Result<ProjectWish, Refusal> 
 }
 
 fn lock(project: Option<String>, fields: &Fields, act: LockAct) -> Result<ProjectWish, Refusal> {
-    Ok(ProjectWish::Lock { project, name: fields.lock_name()?, act })
+    let also = match act {
+        LockAct::Request { .. } => fields.locks_with_it()?,
+        LockAct::Release | LockAct::Renew { .. } => Vec::new(),
+    };
+    Ok(ProjectWish::Lock { project, name: fields.lock_name()?, also, act })
 }
 
 #[cfg(test)]
@@ -81,9 +85,10 @@ mod tests {
         let camel = json!({"type": "lock_request", "resourceId": "a.txt", "lockType": "file", "mode": "shared", "ttlSeconds": 9, "wait": 3});
         let snake = json!({"type": "lock_request", "resource_id": "a.txt", "lock_type": "file", "mode": "shared", "ttl_seconds": 9, "wait": 3});
         for frame in [camel, snake] {
-            let ProjectWish::Lock { project: None, name, act } = read(&frame).unwrap() else {
+            let ProjectWish::Lock { project: None, name, also, act } = read(&frame).unwrap() else {
                 panic!("{frame}")
             };
+            assert_eq!(also, []);
             assert_eq!(name, LockName { kind: Kind::File, id: "a.txt".to_owned() });
             let expected =
                 LockAct::Request { mode: Mode::Shared, ttl_seconds: Some(9), wait: Some(Wait::Seconds(3)) };
@@ -101,6 +106,22 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn several_at_once() {
+        let both = json!({"type": "lock_request", "resourceId": "a.txt", "lockType": "file",
+            "with": [{"resource_id": "main", "lock_type": "git", "mode": "shared"}]});
+        let ProjectWish::Lock { also, .. } = read(&both).unwrap() else { panic!("a lock") };
+        let main = LockName { kind: Kind::Git, id: "main".to_owned() };
+        assert_eq!(also, [(main, Mode::Shared)]);
+        let bad = |with: Value| {
+            let frame = json!({"type": "lock_request", "resourceId": "a", "lockType": "file", "with": with});
+            read(&frame).unwrap_err().details.expect("it names the field")["field"].clone()
+        };
+        assert_eq!(bad(json!([{"resourceId": "b"}])), "lockType");
+        assert_eq!(bad(json!("b")), "with");
+        assert_eq!(bad(json!(vec![json!({"lockType": "file", "resourceId": "b"}); 64])), "with");
     }
 
     #[test]
