@@ -11,6 +11,7 @@ mod conformance;
 mod conversation;
 mod disk;
 mod disk_full;
+mod enforcement;
 mod git_crashes;
 mod git_http;
 mod git_in_turn;

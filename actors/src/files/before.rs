@@ -11,16 +11,21 @@ use serde_json::{Map, Value, json};
 use super::collide::{Collision, Wish};
 use super::{Files, Found, Place};
 use crate::blobs::BlobHash;
-use crate::conflicts::{Edit, apply, edit_between};
+use crate::conflicts::{self, Edit, FileEdit, Version, apply, edit_between};
 use crate::guard::{Attempt, Collisions, Ruling};
 use crate::ids::SessionId;
 use crate::locks::Holder;
-use crate::project::{Conflict, Resolution};
+use crate::project::{Conflict, ConflictId, Happening, Resolution};
 
 impl Collisions for Arc<Files> {
     fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling> {
         let files = self.clone();
         Box::pin(async move { files.rule(attempt).await })
+    }
+
+    fn write_over(&self, attempt: Attempt) -> BoxFuture<'static, ()> {
+        let files = self.clone();
+        Box::pin(async move { files.keep_both(attempt).await })
     }
 
     fn seen(&self, session: SessionId, project: &Arc<str>, path: &Path, hash: BlobHash, content: &Bytes) {
@@ -73,6 +78,44 @@ impl Files {
                 Ruling::Deny(denied(&wish.place, &conflict))
             }
         }
+    }
+
+    /// A session writes over what it has not seen, where locks only warn. What was there is kept, so that a person can
+    /// have it back (`theirs`): what is there in a moment is the session's.
+    async fn keep_both(&self, attempt: Attempt) {
+        let Attempt { session, project, path, seen, tool, input, .. } = attempt;
+        let found = tokio::task::spawn_blocking(move || Place::find(Path::new(&*project), &path)).await;
+        let Ok(Ok(place)) = found else { return };
+        let Ok(found) = self.look(&place).await else { return };
+        let Ok(Value::Object(fields)) = serde_json::from_str(input.get()) else { return };
+        if found.hash == seen {
+            return;
+        }
+        let written = match self.proposed(&tool, &fields, seen, &found).await {
+            Proposed::Content(content) => Some(content),
+            Proposed::Unknown => None,
+            Proposed::Misfit => return,
+        };
+        if written.is_some() && written == found.content {
+            return;
+        }
+        let by = Holder::SessionId(session);
+        let maker = self.known.maker(place.path(), found.hash).filter(|maker| *maker != by);
+        let what = if found.hash.is_some() { "had written it" } else { "had removed it" };
+        let edit = FileEdit {
+            project: place.project().clone(),
+            file: place.within().to_owned(),
+            base: seen,
+            ours: Version {
+                holder: Some(by),
+                what: "wrote over what it had not read: locks only warn here".to_owned(),
+                hash: written.as_deref().map(BlobHash::of),
+            },
+            theirs: Version { holder: maker, what: what.to_owned(), hash: found.hash },
+        };
+        self.keep_for_people([self.version(seen).await, found.content, written]).await;
+        let conflict = conflicts::file_edit(edit, ConflictId::random(), self.parts.clock.now());
+        self.tell(place.project(), Happening::ConflictDetected(Box::new(conflict)));
     }
 
     /// The file as the tool would have it, had nobody else written.

@@ -49,6 +49,12 @@ pub trait Collisions: Send + Sync + 'static {
     /// Decides. The agent waits meanwhile; when its turn ends before, the answer is dropped.
     fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling>;
 
+    /// It is written all the same, because locks only warn: both versions are kept, and people are told. The agent waits
+    /// until that is done.
+    fn write_over(&self, _attempt: Attempt) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
+
     /// A session has read this or written it: what comes next from it goes out from there. Called with files of at most 4 MiB,
     /// on threads that may not block.
     fn seen(

@@ -9,17 +9,17 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::Guard;
 use super::answer::{InTheWay, taken, unclear, unseen};
 use super::collisions::{Attempt, Ruling};
 use super::known::{Helper, Known, Standing};
 use super::places::{There, branches, canonical, look};
 use super::touches::{Touch, touch};
-use super::{Guard, Mode};
 use crate::agent::{Hook, HookAnswer};
 use crate::blobs::BlobHash;
 use crate::ids::SessionId;
 use crate::locks::{self, Answer, Denied, Holder, Keeper, Lease, Life, Request, Resource, Ticket, Why};
-use crate::project::{ChangeType, Conflict, ConflictId, ConflictKind, Happening, Side};
+use crate::project::{ChangeType, Conflict, ConflictId, ConflictKind, Enforcement, Happening, Side};
 
 /// How long a look at the disk may take: long enough to hash gigabytes, short enough for a file system that has gone.
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
@@ -92,12 +92,12 @@ impl Ward {
     /// The agent is about to use a tool: takes the locks for it, waits for them if it must, and says whether it may.
     pub async fn before(&self, hook: Hook) -> HookAnswer {
         let mode = self.mode();
-        if mode == Mode::Off {
+        if mode == Enforcement::Off {
             return HookAnswer::Pass;
         }
         match self.find(&hook).await {
             Found::Nothing => HookAnswer::Pass,
-            Found::Unclear if mode == Mode::On => HookAnswer::Deny { reason: unclear() },
+            Found::Unclear if mode == Enforcement::On => HookAnswer::Deny { reason: unclear() },
             Found::Unclear => HookAnswer::Pass,
             Found::Read(path, There::Content { hash, bytes }) => {
                 // What the tool reads is as new as this or newer: what has changed in between counts as unseen.
@@ -119,7 +119,7 @@ impl Ward {
 
     /// The agent has used a tool: notes what the session has seen, and tells the project what has changed.
     pub async fn after(&self, hook: Hook) {
-        if self.mode() == Mode::Off {
+        if self.mode() == Enforcement::Off {
             return;
         }
         let call = hook.tool_use_id.as_ref().and_then(|name| self.turn().calls.remove(name));
@@ -163,7 +163,7 @@ impl Ward {
     }
 
     /// Takes locks until the end of the turn. Where nobody is held to them, it waits for none and goes on without.
-    async fn take(&self, resources: Vec<Resource>, mode: Mode) -> Result<Option<Lease>, String> {
+    async fn take(&self, resources: Vec<Resource>, mode: Enforcement) -> Result<Option<Lease>, String> {
         if resources.is_empty() {
             return Ok(None);
         }
@@ -174,7 +174,7 @@ impl Ward {
             project: self.project.clone(),
             wants: resources.iter().map(|resource| (resource.clone(), locks::Mode::Exclusive)).collect(),
             ttl: rules.ttl,
-            wait: if mode == Mode::On { rules.wait } else { Duration::ZERO },
+            wait: if mode == Enforcement::On { rules.wait } else { Duration::ZERO },
             is_kept: true,
         };
         let verdict = match keeper.acquire(request) {
@@ -188,7 +188,7 @@ impl Ward {
         };
         match verdict {
             Ok(lease) => Ok(Some(lease)),
-            Err(denied) if mode == Mode::On => Err(self.why_not(&resources, &denied)),
+            Err(denied) if mode == Enforcement::On => Err(self.why_not(&resources, &denied)),
             Err(_) => Ok(None),
         }
     }
@@ -200,12 +200,12 @@ impl Ward {
         path: PathBuf,
         written: Option<BlobHash>,
         lease: Option<Lease>,
-        mode: Mode,
+        mode: Enforcement,
     ) -> HookAnswer {
         let there = match look_at(path.clone()).await {
             Some(There::Unreadable) => return HookAnswer::Pass,
             Some(there) => there,
-            None if mode == Mode::On => return HookAnswer::Deny { reason: unclear() },
+            None if mode == Enforcement::On => return HookAnswer::Deny { reason: unclear() },
             None => return HookAnswer::Pass,
         };
         let standing = self.known().standing(&hook.helper, &path, there.hash());
@@ -215,23 +215,24 @@ impl Ward {
         };
         // An edit of what was never seen is the tool's own affair: it needs the very words that are there.
         let is_fine = standing == Standing::Same || (standing == Standing::Unseen && written.is_none());
+        let attempt = || Attempt {
+            session: self.session,
+            project: self.project.clone(),
+            shown: self.shown(&path),
+            path: path.clone(),
+            seen,
+            there: there.hash(),
+            tool: hook.tool.clone(),
+            input: hook.input.clone(),
+        };
         let answer = if is_fine {
             HookAnswer::Pass
-        } else if mode == Mode::Warn {
-            self.tell_unseen(&path, seen, there.hash(), written);
+        } else if mode == Enforcement::Warn {
+            // Too late is no reason to hold it up: nobody is held to anything here.
+            let _ = timeout(RULE_WITHIN, self.guard.collisions.write_over(attempt())).await;
             HookAnswer::Pass
         } else {
-            let (tool, input) = (hook.tool.clone(), hook.input.clone());
-            let attempt = Attempt {
-                session: self.session,
-                project: self.project.clone(),
-                shown: self.shown(&path),
-                path: path.clone(),
-                seen,
-                there: there.hash(),
-                tool,
-                input,
-            };
+            let attempt = attempt();
             let again = unseen(&attempt.shown, seen.is_some(), attempt.there.is_some());
             let ruling = timeout(RULE_WITHIN, self.guard.collisions.before_write(attempt)).await;
             match ruling.unwrap_or(Ruling::Deny(again)) {
@@ -318,29 +319,6 @@ impl Ward {
         self.tell_conflict(ConflictKind::ResourceLock, path, ours, theirs, None);
     }
 
-    fn tell_unseen(
-        &self,
-        path: &Path,
-        seen: Option<BlobHash>,
-        there: Option<BlobHash>,
-        written: Option<BlobHash>,
-    ) {
-        let now = self.guard.clock.now();
-        let ours = Side {
-            holder: None,
-            what: "The file was changed, and the session has not read it since.".to_owned(),
-            hash: there.map(|hash| hash.to_string()),
-            at: now,
-        };
-        let theirs = Side {
-            holder: Some(self.holder()),
-            what: "It was written over; the project's locks only warn.".to_owned(),
-            hash: written.map(|hash| hash.to_string()),
-            at: now,
-        };
-        self.tell_conflict(ConflictKind::FileEdit, path, ours, theirs, seen);
-    }
-
     fn tell_conflict(
         &self,
         kind: ConflictKind,
@@ -392,8 +370,8 @@ impl Ward {
         path.strip_prefix(&*self.project).unwrap_or(path).display().to_string()
     }
 
-    fn mode(&self) -> Mode {
-        self.guard.rules.enforcement.of(&self.project)
+    fn mode(&self) -> Enforcement {
+        self.guard.enforcements.of(&self.project)
     }
 
     fn holder(&self) -> Holder {

@@ -17,8 +17,9 @@ use super::channel::{Channel, Finish, Index, Scribe, Surroundings};
 use super::counting::count;
 use super::members::Members;
 use super::settler::{RecordOnly, Settler};
-use super::{Conflict, ConflictId, Feed, ProjectEvent, Role};
+use super::{Conflict, ConflictId, Enforcement, Enforcements, Feed, Happening, ProjectEvent, Role};
 use crate::clock::Clock;
+use crate::event::By;
 use crate::ids::{Seq, SessionId};
 use crate::journal::{ChannelRow, Journal};
 use crate::metrics::Metrics;
@@ -85,6 +86,8 @@ pub struct ProjectParts {
     pub metrics: Metrics,
     /// Below which folders projects may lie; canonical.
     pub allowed_roots: Vec<PathBuf>,
+    /// How agents are held to the locks where nobody has chosen.
+    pub enforcement: Enforcement,
     /// The thread on which channels are written.
     pub arbiter: ArbiterHandle,
     /// The channels that the journal knows.
@@ -107,6 +110,8 @@ pub struct ProjectEntry {
     pub sessions: Vec<SessionId>,
     /// Conflicts that nobody has settled yet.
     pub open_conflicts: usize,
+    /// How agents are held to the locks.
+    pub enforcement: Enforcement,
 }
 
 /// A conversation that is connected, and what it is.
@@ -123,16 +128,18 @@ impl Projects {
     /// Starts to watch who is connected, on the runtime that this is called on.
     #[must_use]
     pub fn start(parts: ProjectParts) -> Arc<Self> {
-        let ProjectParts { journal, clock, encoder, board, metrics, allowed_roots, arbiter, channels } =
-            parts;
+        let ProjectParts { journal, clock, encoder, board, metrics, allowed_roots, .. } = parts;
+        let (arbiter, channels) = (parts.arbiter, parts.channels);
+        let enforcements = Arc::new(Enforcements::new(parts.enforcement));
         let resting = |row: ChannelRow| {
             // An index that cannot be read is no loss: the state is then folded from the first event on.
-            let index = serde_json::from_str(&row.summary).unwrap_or_default();
+            let index: Index = serde_json::from_str(&row.summary).unwrap_or_default();
+            enforcements.note(&row.project, index.enforcement);
             (row.project, Resting { index, is_of_earlier_server: true })
         };
         let inner = Inner { resting: channels.into_iter().map(resting).collect(), ..Inner::default() };
         let projects = Arc::new(Self {
-            around: Surroundings { journal, clock },
+            around: Surroundings { journal, clock, enforcements },
             encoder,
             board,
             metrics,
@@ -220,6 +227,23 @@ impl Projects {
         }
     }
 
+    /// Holds agents to the locks of a project in this way from now on; it is on disk, and in force, when this returns.
+    ///
+    /// # Errors
+    /// `storage_unavailable`, `shutting_down`.
+    pub async fn enforce(&self, project: &Arc<str>, enforcement: Enforcement, by: By) -> Result<(), Refusal> {
+        if self.around.enforcements.chosen(project) == Some(enforcement) {
+            return Ok(());
+        }
+        self.tell_durably(project, Happening::EnforcementChanged { enforcement, by }.into()).await
+    }
+
+    /// How agents are held to the locks.
+    #[must_use]
+    pub fn enforcements(&self) -> &Arc<Enforcements> {
+        &self.around.enforcements
+    }
+
     /// All conflicts of a project that are open, the oldest first, then those that were settled last.
     ///
     /// # Errors
@@ -248,6 +272,7 @@ impl Projects {
             project_path: path.clone(),
             sessions: Vec::new(),
             open_conflicts: 0,
+            enforcement: self.around.enforcements.of(path),
         };
         {
             let inner = self.inner();

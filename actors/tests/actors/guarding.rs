@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tandem_actors::agent::{AgentInput, AgentOutput, ExitCause, Hook, HookAnswer, Moment};
-use tandem_actors::guard::{Mode, Ruling};
+use tandem_actors::guard::Ruling;
 use tandem_actors::ids::{MessageId, SessionId};
 use tandem_actors::locks::{self, Answer, Holder, Request, Resource};
+use tandem_actors::project::Enforcement;
 use tandem_actors::session::{Command, Policy};
 
-use crate::support::{House, Played, raw};
+use crate::support::{House, Played, by, raw};
 
 /// A session in the middle of a turn.
 struct Worker {
@@ -123,6 +124,11 @@ fn edit(path: &Path) -> Value {
 
 fn write(path: &Path, text: &str) -> Value {
     json!({"file_path": path, "content": text})
+}
+
+async fn enforce(house: &House, enforcement: Enforcement) {
+    let project = house.project().to_string_lossy().into();
+    house.hub.projects.enforce(&project, enforcement, by("phone")).await.unwrap();
 }
 
 async fn is_waiting(house: &House) {
@@ -407,20 +413,20 @@ async fn a_lock_that_was_taken_away_during_a_write_is_a_conflict() {
 async fn where_locks_only_warn_it_goes_on_and_people_are_told() {
     let house = House::open().await;
     let (_first, mut second, file) = one_has_it(&house).await;
-    *house.watchman.mode.lock().unwrap() = Mode::Warn;
+    enforce(&house, Enforcement::Warn).await;
     second.passes("Edit", &file).await;
     assert_eq!(house.watchman.told("lock_denied").len(), 1);
     let path = house.project().join("b.txt");
     std::fs::write(&path, "one").unwrap();
     assert!(matches!(second.writes(&path, "two").await, HookAnswer::Pass));
-    assert_eq!(house.watchman.told("conflict_detected")[0]["subject"], "b.txt");
+    assert_eq!(house.watchman.attempts.lock().unwrap()[0].shown, "b.txt");
     house.close().await;
 }
 
 #[actix::test]
 async fn where_nobody_looks_nothing_is_locked() {
     let house = House::open().await;
-    *house.watchman.mode.lock().unwrap() = Mode::Off;
+    enforce(&house, Enforcement::Off).await;
     let (_first, mut second, file) = one_has_it(&house).await;
     second.passes("Edit", &file).await;
     assert_eq!(house.hub.locks.keeper().counts(), (0, 0));

@@ -18,7 +18,7 @@ use tandem_actors::clock::{ManualClock, Timestamp};
 use tandem_actors::content::Content;
 use tandem_actors::event::{Approval, By, Event, SubmitMode};
 use tandem_actors::files::Versions;
-use tandem_actors::guard::{Attempt, Collisions, Enforcement, Mode, ReadAgain, Rules, Ruling};
+use tandem_actors::guard::{Attempt, Collisions, ReadAgain, Rules, Ruling};
 use tandem_actors::hub::Hub;
 use tandem_actors::ids::{Epoch, MessageId, Seq, SessionId, UserId};
 use tandem_actors::journal::{Journal, MemoryJournal, TranscriptLine};
@@ -59,7 +59,6 @@ impl Gauge for Loads {
 /// What the guard goes by, as the test wants it, and what it has told.
 #[derive(Clone, Default)]
 pub struct Watchman {
-    pub mode: Arc<Mutex<Mode>>,
     pub ruling: Arc<Mutex<Option<Ruling>>>,
     pub attempts: Arc<Mutex<Vec<Attempt>>>,
     pub told: Arc<Mutex<Vec<ProjectEvent>>>,
@@ -68,7 +67,7 @@ pub struct Watchman {
 impl Watchman {
     fn rules(&self) -> Rules {
         let me = Arc::new(self.clone());
-        Rules { enforcement: me.clone(), collisions: Some(me.clone()), feed: me, ..Rules::default() }
+        Rules { collisions: Some(me.clone()), feed: me, ..Rules::default() }
     }
 
     /// All that was told of a kind, as JSON.
@@ -79,12 +78,6 @@ impl Watchman {
     }
 }
 
-impl Enforcement for Watchman {
-    fn of(&self, _project: &str) -> Mode {
-        *self.mode.lock().unwrap()
-    }
-}
-
 impl Collisions for Watchman {
     fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling> {
         self.attempts.lock().unwrap().push(attempt.clone());
@@ -92,6 +85,11 @@ impl Collisions for Watchman {
             Some(ruling) => Box::pin(std::future::ready(ruling)),
             None => ReadAgain.before_write(attempt),
         }
+    }
+
+    fn write_over(&self, attempt: Attempt) -> BoxFuture<'static, ()> {
+        self.attempts.lock().unwrap().push(attempt);
+        Box::pin(std::future::ready(()))
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{ChainHash, Record};
 use crate::ids::{Seq, SessionId};
-use crate::project::{Conflict, ConflictId, Happening, ProjectEvent, Role};
+use crate::project::{Conflict, ConflictId, Enforcement, Happening, ProjectEvent, Role};
 
 /// Settled conflicts that are shown: what was settled last is what people ask about. Older ones stay in the journal.
 const MAX_SETTLED: usize = 100;
@@ -26,6 +26,7 @@ pub(crate) struct State {
     /// The oldest first.
     settled: VecDeque<Entry>,
     members: BTreeMap<SessionId, Role>,
+    enforcement: Option<Enforcement>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,6 +48,9 @@ pub(crate) struct Index {
     pub(crate) settled: Vec<(Seq, Seq)>,
     /// Who was connected.
     pub(crate) members: BTreeMap<SessionId, Role>,
+    /// How agents are to be held to the locks, where people have chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) enforcement: Option<Enforcement>,
 }
 
 impl State {
@@ -58,12 +62,14 @@ impl State {
             open: BTreeMap::new(),
             settled: VecDeque::new(),
             members: BTreeMap::new(),
+            enforcement: None,
         }
     }
 
     /// The state as of an index, before the events of [`Index::seqs`] are brought back.
     pub(crate) fn of(channel: SessionId, index: &Index) -> Self {
-        Self { head: index.head, members: index.members.clone(), ..Self::empty(channel) }
+        let (head, members, enforcement) = (index.head, index.members.clone(), index.enforcement);
+        Self { head, members, enforcement, ..Self::empty(channel) }
     }
 
     /// Takes in the next event.
@@ -80,6 +86,9 @@ impl State {
             }
             ProjectEvent::Other(Happening::SessionDisconnected { session_id }) => {
                 self.members.remove(session_id);
+            }
+            ProjectEvent::Other(Happening::EnforcementChanged { enforcement, .. }) => {
+                self.enforcement = Some(*enforcement);
             }
             _ => {}
         }
@@ -115,6 +124,7 @@ impl State {
             open: self.open.iter().map(|(id, entry)| (*id, entry.found)).collect(),
             settled: self.settled.iter().map(|entry| (entry.found, entry.settled)).collect(),
             members: self.members.clone(),
+            enforcement: self.enforcement,
         }
     }
 
@@ -133,6 +143,11 @@ impl State {
     /// How many conflicts are open.
     pub(crate) fn open_conflicts(&self) -> usize {
         self.open.len()
+    }
+
+    /// How agents are to be held to the locks, where people have chosen.
+    pub(crate) fn enforcement(&self) -> Option<Enforcement> {
+        self.enforcement
     }
 
     /// Who is connected.
@@ -163,7 +178,8 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::ids::Term;
+    use crate::event::By;
+    use crate::ids::{Term, UserId};
     use crate::project::{ConflictKind, Resolution, Side};
 
     const PROJECT: &str = "/srv/app";
@@ -202,6 +218,12 @@ mod tests {
         }
     }
 
+    fn chosen(number: u128) -> ProjectEvent {
+        let enforcement = if number.is_multiple_of(2) { Enforcement::Warn } else { Enforcement::Off };
+        let by = By { device_id: "phone".parse().unwrap(), user_id: UserId::owner() };
+        Happening::EnforcementChanged { enforcement, by }.into()
+    }
+
     fn play(events: &[ProjectEvent]) -> (State, Vec<Record>) {
         let mut state = State::empty(SessionId::of_channel(PROJECT));
         let mut records = Vec::new();
@@ -228,11 +250,12 @@ mod tests {
     }
 
     fn event() -> impl Strategy<Value = ProjectEvent> {
-        (0..4_u8, 0..6_u128).prop_map(|(kind, number)| match kind {
+        (0..5_u8, 0..6_u128).prop_map(|(kind, number)| match kind {
             0 => detected(number),
             1 => resolved(number),
             2 => member(number, true),
-            _ => member(number, false),
+            3 => member(number, false),
+            _ => chosen(number),
         })
     }
 
