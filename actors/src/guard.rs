@@ -14,6 +14,7 @@ mod collisions;
 mod git;
 mod known;
 mod places;
+mod plan;
 mod shell;
 mod touches;
 mod ward;
@@ -28,7 +29,7 @@ use crate::locks::Keeper;
 use crate::project::{Enforcement, Enforcements, Feed, ProjectEvent};
 use crate::registry::Board;
 
-pub use collisions::{Attempt, Collisions, ReadAgain, Ruling};
+pub use collisions::{Attempt, Collisions, Diverged, ReadAgain, Ruling, Writing};
 pub use git::GitUse;
 pub use known::{Known, Standing};
 pub use touches::{Touch, touch};

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use super::collide::{Collision, Wish};
 use super::{Files, Found, Place};
 use crate::blobs::BlobHash;
-use crate::conflicts::{self, Edit, FileEdit, Version, apply, edit_between};
-use crate::guard::{Attempt, Collisions, Ruling};
+use crate::conflicts::{self, FileEdit, Made, Version, edit_between, made};
+use crate::guard::{Attempt, Collisions, Diverged, Ruling, Writing};
 use crate::ids::SessionId;
 use crate::locks::Holder;
 use crate::project::{Conflict, ConflictId, Happening, Resolution};
@@ -32,8 +32,28 @@ impl Collisions for Arc<Files> {
         Files::seen(self, session, project, path, hash, content);
     }
 
-    fn left(&self, session: SessionId) {
-        self.known.gone(session);
+    fn begins(&self, writing: Writing) {
+        self.calls.add(writing);
+    }
+
+    fn wrote(&self, session: SessionId, path: &Path, hash: Option<BlobHash>) {
+        self.known.made(&Holder::SessionId(session), path, hash);
+    }
+
+    fn diverged(&self, diverged: Diverged) -> BoxFuture<'static, ()> {
+        let files = self.clone();
+        Box::pin(async move { files.note_divergence(diverged).await })
+    }
+
+    fn keep(&self, contents: Vec<Bytes>) -> BoxFuture<'static, ()> {
+        let files = self.clone();
+        Box::pin(async move { files.keep_for_people(contents.into_iter().map(Some)).await })
+    }
+
+    fn left(&self, session: SessionId, project: &Arc<str>) {
+        for conflict in self.known.gone(session) {
+            self.settle_by_itself(project, conflict);
+        }
     }
 }
 
@@ -50,9 +70,9 @@ impl Files {
             return Ruling::Let;
         }
         let proposed = match self.proposed(&tool, &fields, seen, &found).await {
-            Proposed::Content(content) => content,
-            Proposed::Misfit => return Ruling::Let,
-            Proposed::Unknown => return Ruling::Deny(read_again(&place)),
+            Made::Text(text) => text.into(),
+            Made::Misfit => return Ruling::Let,
+            Made::Unknown => return Ruling::Deny(read_again(&place)),
         };
         let conflict = self.known.open_conflict(session, place.path());
         let by = Holder::SessionId(session);
@@ -92,9 +112,9 @@ impl Files {
             return;
         }
         let written = match self.proposed(&tool, &fields, seen, &found).await {
-            Proposed::Content(content) => Some(content),
-            Proposed::Unknown => None,
-            Proposed::Misfit => return,
+            Made::Text(text) => Some(Bytes::from(text)),
+            Made::Unknown => None,
+            Made::Misfit => return,
         };
         if written.is_some() && written == found.content {
             return;
@@ -125,42 +145,13 @@ impl Files {
         fields: &Map<String, Value>,
         seen: Option<BlobHash>,
         found: &Found,
-    ) -> Proposed {
-        if tool == "Write" {
-            let content = fields.get("content").and_then(Value::as_str);
-            return content.map_or(Proposed::Misfit, |content| Proposed::Content(content.to_owned().into()));
-        }
-        let Some(edits) = edits(tool, fields) else { return Proposed::Unknown };
+    ) -> Made {
         // Without its base an edit is tried on what is there: it changes only what it names.
         let base = match self.version(seen).await.or_else(|| found.content.clone()) {
             Some(base) => base,
             None => Bytes::new(),
         };
-        let base = std::str::from_utf8(&base).unwrap_or_default();
-        apply(base, &edits).map_or(Proposed::Misfit, |text| Proposed::Content(text.into()))
-    }
-}
-
-enum Proposed {
-    Content(Bytes),
-    /// The tool will say itself that this does not work.
-    Misfit,
-    /// Nobody can say what the tool would make of the file.
-    Unknown,
-}
-
-fn edits(tool: &str, fields: &Map<String, Value>) -> Option<Vec<Edit>> {
-    let edit = |fields: &Map<String, Value>| {
-        let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
-        let is_for_all = fields.get("replace_all").and_then(Value::as_bool).unwrap_or(false);
-        Some(Edit { old: text("old_string")?, new: text("new_string")?, is_for_all })
-    };
-    match tool {
-        "Edit" => edit(fields).map(|edit| vec![edit]),
-        "MultiEdit" => {
-            fields.get("edits")?.as_array()?.iter().map(|fields| edit(fields.as_object()?)).collect()
-        }
-        _ => None,
+        made(tool, fields, std::str::from_utf8(&base).unwrap_or_default())
     }
 }
 

@@ -1,6 +1,8 @@
 //! One session under guard: what it holds in this turn, and what it has seen.
 
-use std::collections::HashMap;
+mod tell;
+
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,16 +12,17 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Guard;
-use super::answer::{InTheWay, taken, unclear, unseen};
-use super::collisions::{Attempt, Ruling};
+use super::answer::{unclear, unseen};
+use super::collisions::{Attempt, Diverged, Ruling};
 use super::known::{Helper, Known, Standing};
 use super::places::{There, branches, canonical, look};
+use super::plan::Plan;
 use super::touches::{Touch, touch};
 use crate::agent::{Hook, HookAnswer};
 use crate::blobs::BlobHash;
 use crate::ids::SessionId;
 use crate::locks::{self, Answer, Denied, Holder, Keeper, Lease, Life, Request, Resource, Ticket, Why};
-use crate::project::{ChangeType, Conflict, ConflictId, ConflictKind, Enforcement, Happening, Side};
+use crate::project::{ChangeType, Enforcement, Happening};
 
 /// How long a look at the disk may take: long enough to hash gigabytes, short enough for a file system that has gone.
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
@@ -43,6 +46,8 @@ struct Turn {
     life: Option<Life>,
     /// Calls that have begun and have not told their end, by their names.
     calls: HashMap<String, Call>,
+    /// What was denied, and because of whom: the model tries again, and once is enough for people.
+    denied: HashSet<String>,
 }
 
 /// What is remembered of a call until its end is told.
@@ -50,8 +55,9 @@ struct Turn {
 struct Call {
     path: PathBuf,
     view: View,
-    is_new_file: bool,
     lease: Option<Lease>,
+    /// None: it only reads.
+    plan: Option<Plan>,
 }
 
 /// What the session knows of a file when the call has succeeded.
@@ -102,7 +108,7 @@ impl Ward {
             Found::Read(path, There::Content { hash, bytes }) => {
                 // What the tool reads is as new as this or newer: what has changed in between counts as unseen.
                 let view = View::Content(hash, bytes);
-                self.remember(&hook, Call { path, view, is_new_file: false, lease: None });
+                self.remember(&hook, Call { path, view, lease: None, plan: None });
                 HookAnswer::Pass
             }
             Found::Read(_, There::Nothing | There::Unreadable) => HookAnswer::Pass,
@@ -133,18 +139,33 @@ impl Ward {
                 let there = look_at(path.clone()).await.unwrap_or(There::Unreadable);
                 // Whoever gave leave may have chosen another file: of that one nothing is known.
                 let call = call.filter(|call| call.path == path);
-                let is_new_file = call.as_ref().is_some_and(|call| call.is_new_file);
-                if let Some(lease) = call.as_ref().and_then(|call| call.lease.as_ref()) {
-                    self.check_lease(lease, &path, &there);
+                let (view, lease, plan) =
+                    call.map_or((View::Parts, None, None), |call| (call.view, call.lease, call.plan));
+                if let Some(lease) = lease {
+                    let before = plan.as_ref().map_or(&There::Unreadable, Plan::before);
+                    self.check_lease(&lease, &path, before, &there).await;
                 }
-                let change_type = if is_new_file { ChangeType::Created } else { ChangeType::Modified };
+                let missed = plan.as_ref().and_then(|plan| plan.missed(&hook.input, &there));
+                let hash = match &missed {
+                    Some(meant) => Some(BlobHash::of(meant.as_bytes())),
+                    None => there.hash(),
+                };
+                if missed.is_none() {
+                    self.guard.collisions.wrote(self.session, &path, hash);
+                }
+                let is_new_file = plan.as_ref().is_some_and(|plan| *plan.before() == There::Nothing);
                 self.tell(Happening::FileChanged {
                     file_path: self.shown(&path),
-                    change_type,
-                    hash: there.hash().map(|hash| hash.to_string()),
+                    change_type: if is_new_file { ChangeType::Created } else { ChangeType::Modified },
+                    hash: hash.map(|hash| hash.to_string()),
                     holder: Some(self.holder()),
                 });
-                self.note(&hook.helper, &path, call.map_or(View::Parts, |call| call.view), &there);
+                match (missed, &plan) {
+                    (Some(meant), Some(plan)) => self.diverge(&hook.helper, &path, view, plan, meant).await,
+                    _ => self.note(&hook.helper, &path, view, &there),
+                }
+                // Until here a watcher takes what is there for this call's.
+                drop(plan);
             }
             Found::Branches(_) | Found::Nothing | Found::Unclear => {}
         }
@@ -188,8 +209,10 @@ impl Ward {
         };
         match verdict {
             Ok(lease) => Ok(Some(lease)),
-            Err(denied) if mode == Enforcement::On => Err(self.why_not(&resources, &denied)),
-            Err(_) => Ok(None),
+            Err(denied) => {
+                self.tell_denied(&resources, &denied, mode);
+                if mode == Enforcement::On { Err(self.why_not(&resources, &denied)) } else { Ok(None) }
+            }
         }
     }
 
@@ -252,7 +275,18 @@ impl Ward {
             None if standing == Standing::Same => View::Disk,
             None => View::Parts,
         };
-        self.remember(&hook, Call { path, view, is_new_file: there == There::Nothing, lease });
+        let before = match is_fine {
+            true => there,
+            // Deciding has taken its time.
+            false => look_at(path.clone()).await.unwrap_or(There::Unreadable),
+        };
+        let given = match &answer {
+            HookAnswer::Instead { input } => input,
+            HookAnswer::Pass | HookAnswer::Deny { .. } => &hook.input,
+        };
+        let plan = Plan::new(&hook.tool, &hook.input, given, before);
+        self.guard.collisions.begins(plan.writing(self.session, &path));
+        self.remember(&hook, Call { path, view, lease, plan: Some(plan) });
         answer
     }
 
@@ -296,78 +330,23 @@ impl Ward {
         }
     }
 
+    /// What the session goes on from is not there.
+    async fn diverge(&self, helper: &Helper, path: &Path, view: View, plan: &Plan, meant: String) {
+        match view {
+            View::Parts => self.known().forget(helper, path),
+            View::Content(hash, _) => self.known().note(helper, path, hash),
+            View::Disk => self.known().note(helper, path, BlobHash::of(meant.as_bytes())),
+        }
+        let (session, project, path) = (self.session, self.project.clone(), path.to_owned());
+        let diverged = Diverged { session, project, path, before: plan.before().hash(), meant };
+        // Too late is told all the same; the agent does not wait for it any longer.
+        let _ = timeout(RULE_WITHIN, self.guard.collisions.diverged(diverged)).await;
+    }
+
     fn remember(&self, hook: &Hook, call: Call) {
         if let Some(name) = &hook.tool_use_id {
             self.turn().calls.insert(name.clone(), call);
         }
-    }
-
-    /// A lock that somebody took away while the tool ran has not held: people must see what came of it.
-    fn check_lease(&self, lease: &Lease, path: &Path, there: &There) {
-        if self.guard.keeper.is_current(lease.ticket, lease.fence) {
-            return;
-        }
-        let now = self.guard.clock.now();
-        let side = |holder, what: &str, hash: Option<BlobHash>| Side {
-            holder,
-            what: what.to_owned(),
-            hash: hash.map(|hash| hash.to_string()),
-            at: now,
-        };
-        let ours = side(None, "The lock was taken away while the tool ran.", None);
-        let theirs = side(Some(self.holder()), "The file was written without the lock.", there.hash());
-        self.tell_conflict(ConflictKind::ResourceLock, path, ours, theirs, None);
-    }
-
-    fn tell_conflict(
-        &self,
-        kind: ConflictKind,
-        path: &Path,
-        ours: Side,
-        theirs: Side,
-        base: Option<BlobHash>,
-    ) {
-        self.tell(Happening::ConflictDetected(Box::new(Conflict {
-            conflict_id: ConflictId::random(),
-            kind,
-            project_path: self.project.clone(),
-            subject: self.shown(path),
-            found_at: self.guard.clock.now(),
-            ours,
-            theirs,
-            base: base.map(|hash| hash.to_string()),
-            hunks: None,
-            resolution: None,
-            resolved_by: None,
-        })));
-    }
-
-    fn tell(&self, happening: Happening) {
-        self.guard.rules.feed.tell(&self.project, happening.into());
-    }
-
-    fn why_not(&self, resources: &[Resource], denied: &Denied) -> String {
-        let names = resources.iter().map(|resource| self.named(resource)).collect::<Vec<_>>().join(", ");
-        let who = denied.holder.clone().map(|holder| {
-            let title = match &holder {
-                Holder::SessionId(session) => {
-                    self.guard.board.get(*session).and_then(|one| one.title.clone())
-                }
-                Holder::DeviceId(_) => None,
-            };
-            InTheWay { holder, title }
-        });
-        taken(&names, denied, who.as_ref(), self.guard.rules.wait, self.guard.clock.now())
-    }
-
-    fn named(&self, resource: &Resource) -> String {
-        let name = resource.to_string();
-        name.strip_prefix(&format!("{}/", self.project)).map(str::to_owned).unwrap_or(name)
-    }
-
-    /// A file as people are shown it: within the project without the way there.
-    fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&*self.project).unwrap_or(path).display().to_string()
     }
 
     fn mode(&self) -> Enforcement {
@@ -395,7 +374,7 @@ async fn look_at(path: PathBuf) -> Option<There> {
 
 impl Drop for Ward {
     fn drop(&mut self) {
-        self.guard.collisions.left(self.session);
+        self.guard.collisions.left(self.session, &self.project);
     }
 }
 

@@ -273,6 +273,18 @@ impl LockDesk {
                 enforced: self.is_enforced(lock_type, &ask.project),
             }),
             Err(denied) => match denied.why {
+                Why::Deadlock(_) => {
+                    let (project, holder) = (&ask.project, ask.holder.clone());
+                    self.projects.note_deadlock(project, resource_id.clone(), holder, &denied);
+                    Ok(LockAnswer::denied(
+                        resource_id,
+                        lock_type,
+                        denied.holder,
+                        denied.since,
+                        denied.until,
+                        &denied.why,
+                    ))
+                }
                 Why::Full => {
                     let message = "Too many wait for this lock already. Try again when there are fewer.";
                     Err(Refusal::new(Code::LockQueueFull, message).with_retry_after(1))

@@ -19,9 +19,11 @@ use super::members::Members;
 use super::settler::{RecordOnly, Settler};
 use super::{Conflict, ConflictId, Enforcement, Enforcements, Feed, Happening, ProjectEvent, Role};
 use crate::clock::Clock;
+use crate::conflicts::lock_denied;
 use crate::event::By;
 use crate::ids::{Seq, SessionId};
 use crate::journal::{ChannelRow, Journal};
+use crate::locks::{Denied, Holder};
 use crate::metrics::Metrics;
 use crate::refusal::{Code, Refusal};
 use crate::registry::{Board, check_project};
@@ -323,6 +325,22 @@ impl Projects {
             Code::ConflictNotFound,
             "There is no conflict with this id among those that are open or were settled lately.",
         ))
+    }
+
+    /// Whether a conflict of a project waits to be settled, as of what is on disk.
+    #[must_use]
+    pub fn is_open(&self, project: &Arc<str>, conflict: ConflictId) -> bool {
+        let inner = self.inner();
+        let resting = || inner.resting.get(project).is_some_and(|resting| resting.index.is_open(conflict));
+        inner.channels.get(project).map_or_else(resting, |channel| channel.is_open(conflict))
+    }
+
+    /// A request for a lock by a device would have closed a ring of those who wait for each other: that is put on record.
+    pub(super) fn note_deadlock(&self, project: &Arc<str>, what: String, holder: Holder, denied: &Denied) {
+        let came_of_it = "was refused: each waited for what the other had";
+        let now = self.around.clock.now();
+        let conflict = lock_denied(project.clone(), what, holder, denied, came_of_it, now);
+        self.tell(project, Happening::ConflictDetected(Box::new(conflict)).into());
     }
 
     pub(super) fn settler(&self) -> Arc<dyn Settler> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tandem_actors::agent::{AgentInput, AgentOutput, ExitCause, Hook, HookAnswer, Moment};
+use tandem_actors::blobs::BlobHash;
 use tandem_actors::guard::Ruling;
 use tandem_actors::ids::{MessageId, SessionId};
 use tandem_actors::locks::{self, Answer, Holder, Request, Resource};
@@ -195,6 +196,8 @@ async fn who_waited_in_vain_is_told_who_has_it() {
     second.hook(Moment::Before, "Edit", &file).await;
     let reason = reason(second.answer_within(60).await);
     assert_eq!(asked.elapsed().as_secs(), 20);
+    let told = house.watchman.told("conflict_detected");
+    assert_eq!(told[0]["conflictType"], "resource_lock", "{told:?}");
     for part in ["a.txt is locked by", "\"Fix the login\"", &first.session.to_string(), "waited for 20 s"] {
         assert!(reason.contains(part), "{part}: {reason}");
     }
@@ -406,6 +409,65 @@ async fn a_lock_that_was_taken_away_during_a_write_is_a_conflict() {
     worker.after("Write", &write(&path, "x")).await;
     let told = house.watchman.told("conflict_detected");
     assert_eq!((&told[0]["conflictType"], &told[0]["subject"]), (&"resource_lock".into(), &"a.txt".into()));
+    house.close().await;
+}
+
+#[actix::test]
+async fn what_was_denied_is_on_record_once() {
+    let house = House::open().await;
+    let (first, mut second, file) = one_has_it(&house).await;
+    enforce(&house, Enforcement::Warn).await;
+    for _ in 0..3 {
+        second.passes("Edit", &file).await;
+    }
+    let told = house.watchman.told("conflict_detected");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["conflictType"], &told[0]["subject"]), (&"resource_lock".into(), &"a.txt".into()));
+    assert_eq!(told[0]["ours"]["holder"], json!({"sessionId": first.session}));
+    assert_eq!(told[0]["theirs"]["holder"], json!({"sessionId": second.session}));
+    assert_eq!(told[0]["resolution"], "ours", "nothing is left to decide");
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_write_that_is_not_there_is_a_divergence() {
+    let house = House::open().await;
+    let path = house.project().join("a.txt");
+    std::fs::write(&path, "a one\n").unwrap();
+    let mut worker = Worker::in_a_turn(&house).await;
+    worker.reads(&path).await;
+    worker.passes("Edit", &edit(&path)).await;
+    // Somebody writes between the tool and its word.
+    std::fs::write(&path, "by a program\n").unwrap();
+    worker.after("Edit", &edit(&path)).await;
+    let diverged = house.watchman.diverged.lock().unwrap().clone();
+    assert_eq!(diverged.len(), 1);
+    assert_eq!(diverged[0].meant, "b one\n");
+    // It goes on from its own, so the next one is an attempt.
+    worker.before("Write", &write(&path, "next\n")).await;
+    let attempts = house.watchman.attempts.lock().unwrap().clone();
+    assert_eq!(attempts[0].seen, Some(BlobHash::of(b"b one\n")));
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_call_is_open_until_its_end_is_told_or_its_turn_is_over() {
+    let house = House::open().await;
+    let path = house.project().join("a.txt");
+    let mut worker = Worker::in_a_turn(&house).await;
+    let is_open = || house.watchman.writing.lock().unwrap().last().unwrap().is_open();
+    worker.passes("Write", &write(&path, "one\n")).await;
+    assert!(is_open());
+    assert_eq!(house.watchman.writing.lock().unwrap()[0].meant.as_deref(), Some("one\n"));
+    std::fs::write(&path, "one\n").unwrap();
+    worker.after("Write", &write(&path, "one\n")).await;
+    assert!(!is_open());
+    assert!(house.watchman.diverged.lock().unwrap().is_empty());
+    worker.passes("Write", &write(&path, "two\n")).await;
+    assert!(is_open());
+    worker.ends_turn().await;
+    counts(&house, |counts| counts == (0, 0)).await;
+    assert!(!is_open());
     house.close().await;
 }
 

@@ -18,7 +18,7 @@ use tandem_actors::clock::{ManualClock, Timestamp};
 use tandem_actors::content::Content;
 use tandem_actors::event::{Approval, By, Event, SubmitMode};
 use tandem_actors::files::Versions;
-use tandem_actors::guard::{Attempt, Collisions, ReadAgain, Rules, Ruling};
+use tandem_actors::guard::{Attempt, Collisions, Diverged, ReadAgain, Rules, Ruling, Writing};
 use tandem_actors::hub::Hub;
 use tandem_actors::ids::{Epoch, MessageId, Seq, SessionId, UserId};
 use tandem_actors::journal::{Journal, MemoryJournal, TranscriptLine};
@@ -62,6 +62,8 @@ pub struct Watchman {
     pub ruling: Arc<Mutex<Option<Ruling>>>,
     pub attempts: Arc<Mutex<Vec<Attempt>>>,
     pub told: Arc<Mutex<Vec<ProjectEvent>>>,
+    pub writing: Arc<Mutex<Vec<Writing>>>,
+    pub diverged: Arc<Mutex<Vec<Diverged>>>,
 }
 
 impl Watchman {
@@ -85,6 +87,15 @@ impl Collisions for Watchman {
             Some(ruling) => Box::pin(std::future::ready(ruling)),
             None => ReadAgain.before_write(attempt),
         }
+    }
+
+    fn begins(&self, writing: Writing) {
+        self.writing.lock().unwrap().push(writing);
+    }
+
+    fn diverged(&self, diverged: Diverged) -> BoxFuture<'static, ()> {
+        self.diverged.lock().unwrap().push(diverged);
+        Box::pin(std::future::ready(()))
     }
 
     fn write_over(&self, attempt: Attempt) -> BoxFuture<'static, ()> {

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::event::Record;
 use crate::ids::Term;
 use crate::journal::{Append, Journal, JournalError};
-use crate::project::{Enforcements, Happening, ProjectEvent};
+use crate::project::{ConflictKind, Enforcements, Happening, ProjectEvent, Resolution};
 
 /// When an append of which nothing was written is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -87,9 +87,19 @@ impl Scribe {
             inner.state = Some(state.clone());
             std::mem::take(&mut inner.is_of_earlier_server)
         };
+        // What a conversation had read went with the server, and it reads again before it writes.
+        let over = |conflict_id| {
+            let resolution = Resolution::Waited;
+            let event = Happening::ConflictResolved { conflict_id, resolution, by: None }.into();
+            Told { at: now, event, written: None }
+        };
         // Who was connected when an earlier server ended is not any more, unless it is said anew.
         let farewells: Vec<Told> = match was_another_servers {
-            true => state.members().map(gone).collect(),
+            true => state
+                .members()
+                .map(gone)
+                .chain(state.open_of(ConflictKind::ContextSwitch).map(over))
+                .collect(),
             false => Vec::new(),
         };
         self.channel.room.tail().continue_at(state.head);
