@@ -5,6 +5,7 @@ mod agent_faults;
 mod agent_process;
 mod approvals;
 mod attachments;
+mod bad_locks;
 mod client;
 mod command_line;
 mod conformance;
