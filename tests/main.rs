@@ -28,6 +28,7 @@ mod layering;
 mod many_sessions;
 mod meddled_wire;
 mod observing;
+mod own_writes;
 mod people;
 mod project_files;
 mod projects;
