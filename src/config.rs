@@ -20,6 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tandem_actors::project::Enforcement;
 
 use crate::auth::Origin;
 
@@ -136,6 +137,8 @@ pub struct LocksConfig {
     pub wait_seconds: u64,
     /// How long an agent's tool call waits for a lock that another holds; 0 does not wait.
     pub agent_wait_seconds: u64,
+    /// How agents are held to locks in projects for which nobody has chosen.
+    pub enforcement: Enforcement,
 }
 
 /// `[shutdown]`: how the server ends.

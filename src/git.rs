@@ -39,11 +39,11 @@ use serde::Serialize;
 use tandem_actors::clock::Clock;
 use tandem_actors::ids::DeviceId;
 use tandem_actors::locks::{Fact, Holder, Keeper, Kind, Named};
-use tandem_actors::project::{Feed, Happening};
+use tandem_actors::project::{ConflictId, Feed, Happening, Resolution};
 use tandem_actors::refusal::{Code, Refusal};
 use uuid::Uuid;
 
-use call::Caller;
+use call::{Caller, Joined};
 use line::{Lines, Place};
 use repository::Repository;
 use trouble::{Reason, Trouble};
@@ -56,6 +56,9 @@ const RETRY_AFTER_SECONDS: u32 = 10;
 
 /// Given a path, the canonical path of a folder that may be a project, or why it may not.
 pub type FindProject = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Arc<str>, Refusal>> + Send + Sync>;
+
+/// Given a project and a conflict, whether it waits to be settled.
+pub type IsOpen = Arc<dyn Fn(&Arc<str>, ConflictId) -> bool + Send + Sync>;
 
 /// What git in turn is made of.
 #[derive(Clone)]
@@ -70,6 +73,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Knows which folders may be projects.
     pub find_project: FindProject,
+    /// Knows which conflicts are open.
+    pub is_open: IsOpen,
     /// How long an operation waits for a branch that another holds.
     pub wait: Duration,
 }
@@ -154,6 +159,18 @@ impl Git {
         let refusal = unmerged.refusal(Some(conflict.conflict_id));
         self.parts.feed.tell(project, Happening::ConflictDetected(Box::new(conflict)).into());
         refusal
+    }
+
+    /// What did not merge before, and has now, is nobody's to decide any more.
+    fn tell_joined(&self, project: &Arc<str>, joined: &[Joined]) {
+        for Joined { branch, theirs } in joined {
+            let conflict_id = ConflictId::of_merge(project, branch, theirs);
+            if (self.parts.is_open)(project, conflict_id) {
+                let resolved =
+                    Happening::ConflictResolved { conflict_id, resolution: Resolution::Merged, by: None };
+                self.parts.feed.tell(project, resolved.into());
+            }
+        }
     }
 
     /// Who has to wait is told so as for a lock, which it will ask for when its turn comes.

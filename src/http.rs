@@ -116,7 +116,7 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .app_data(MaxBody(MAX_CONTENT_BYTES))
                 .route(post().to(conflicts::resolve)),
         )
-        .service(at("/projects").route(get().to(projects::list)))
+        .service(at("/projects").route(get().to(projects::list)).route(patch().to(projects::change)))
         .service(
             at("/projects/file")
                 .app_data(MaxBody(MAX_CONTENT_BYTES))

@@ -94,7 +94,7 @@ impl Service {
 }
 
 fn git(hub: &Hub) -> Git {
-    let projects = hub.projects.clone();
+    let (projects, known) = (hub.projects.clone(), hub.projects.clone());
     Git::new(Parts {
         program: Program::find(),
         keeper: hub.locks.keeper().clone(),
@@ -104,6 +104,7 @@ fn git(hub: &Hub) -> Git {
             let projects = projects.clone();
             Box::pin(async move { projects.find(&path).await })
         }),
+        is_open: Arc::new(move |project, conflict| known.is_open(project, conflict)),
         wait: hub.locks.longest_wait(),
     })
 }

@@ -35,7 +35,7 @@ async fn a_conflict_is_answered_and_on_record() {
     right.change("shared.txt", "right\n");
     let server = home.serve().await;
     let body = json!({ "projectPath": right.path, "operation": "push", "deviceId": "phone" });
-    let (status, answer) = server.call("POST", "/api/projects/git", body).await;
+    let (status, answer) = server.call("POST", "/api/projects/git", body.clone()).await;
     let error = &answer["error"];
     assert_eq!((status, &error["code"], &error["effect"]), (409, &json!("conflict"), &json!("none")));
     // It is told before it is answered, and on disk a moment later.
@@ -47,6 +47,30 @@ async fn a_conflict_is_answered_and_on_record() {
     assert_eq!(conflict["conflictId"], error["details"]["conflictId"]);
     assert_eq!((&conflict["conflictType"], &conflict["subject"]), (&json!("git_merge"), &json!("main")));
     assert_eq!(conflict["ours"]["holder"], json!({ "deviceId": "phone" }));
+
+    // Tried again, it is the same one; it can be left as it is, and content is no way to merge histories.
+    let (_, again) = server.call("POST", "/api/projects/git", body.clone()).await;
+    assert_eq!(again["error"]["details"]["conflictId"], conflict["conflictId"]);
+    let open = format!("{path}&status=open");
+    assert_eq!(server.get(&open).await["conflicts"].as_array().unwrap().len(), 1);
+    let resolve = format!("/api/conflicts/{}/resolve", conflict["conflictId"].as_str().unwrap());
+    for decision in [json!({"resolution": "theirs"}), json!({"resolution": "merged", "content": "x"})] {
+        let (status, refused) = server.call("POST", &resolve, decision).await;
+        assert_eq!((status, &refused["error"]["code"]), (400, &json!("bad_request")), "{refused}");
+    }
+
+    // A person merges by hand, and asks for the same again.
+    right.run(&["fetch", "--quiet"]);
+    right.run(&["merge", "--quiet", "-X", "theirs", "-m", "by hand", "origin/main"]);
+    let (status, answer) = server.call("POST", "/api/projects/git", body).await;
+    assert_eq!(status, 200, "{answer}");
+    let settled = format!("{path}&status=resolved");
+    let mut found = Value::Null;
+    while found.is_null() {
+        found = server.get(&settled).await["conflicts"][0].clone();
+    }
+    assert_eq!((&found["conflictId"], &found["resolution"]), (&conflict["conflictId"], &json!("merged")));
+    assert_eq!(server.get(&open).await["conflicts"], json!([]));
     server.stop().await;
 }
 

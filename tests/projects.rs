@@ -108,7 +108,7 @@ async fn what_others_do_is_told() {
     let projects = server.get("/api/projects").await;
     assert_eq!(
         projects["projects"],
-        json!([{"projectPath": home.project(), "sessions": [session], "openConflicts": 0, "locks": 0}])
+        json!([{"projectPath": home.project(), "sessions": [session], "openConflicts": 0, "enforcement": "on", "locks": 0}])
     );
     server.stop().await;
 }

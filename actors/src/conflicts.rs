@@ -4,7 +4,9 @@ mod edit;
 mod hunks;
 mod merge;
 mod records;
+mod tool;
 
 pub use edit::{Edit, apply, edit_between};
 pub use merge::{MAX_MERGED_BYTES, Merge, Unmergeable, merge};
-pub use records::{FileEdit, Version, context_switch, file_edit, lock_denied, state_divergence};
+pub use records::{FileEdit, Version, context_switch, file_edit, lock_denied};
+pub use tool::{Made, is_as_meant, made};

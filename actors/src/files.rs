@@ -8,8 +8,10 @@
 //! ```
 
 mod before;
+mod calls;
 mod collide;
 mod disk;
+mod diverged;
 mod known;
 mod late;
 mod place;
@@ -33,6 +35,8 @@ use crate::ids::SessionId;
 use crate::locks::{Holder, Keeper, Resource};
 use crate::project::{ConflictId, Feed, Happening};
 use crate::refusal::{Code, Refusal};
+
+use calls::Calls;
 
 pub use collide::VERSIONS_DEVICE;
 pub(crate) use disk::is_unfinished;
@@ -80,6 +84,7 @@ pub struct Files {
     parts: Parts,
     /// Who has read and written what.
     pub known: Known,
+    calls: Calls,
     turns: Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>,
     settled: Mutex<Settled>,
     swept: Mutex<HashSet<PathBuf>>,
@@ -108,6 +113,7 @@ impl Files {
         Arc::new(Self {
             parts,
             known: Known::default(),
+            calls: Calls::default(),
             turns: Mutex::default(),
             settled: Mutex::default(),
             swept: Mutex::default(),

@@ -14,6 +14,7 @@ mod collisions;
 mod git;
 mod known;
 mod places;
+mod plan;
 mod shell;
 mod touches;
 mod ward;
@@ -22,51 +23,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::clock::Clock;
 use crate::ids::SessionId;
 use crate::locks::Keeper;
-use crate::project::{Feed, ProjectEvent};
+use crate::project::{Enforcement, Enforcements, Feed, ProjectEvent};
 use crate::registry::Board;
 
-pub use collisions::{Attempt, Collisions, Late, ReadAgain, Ruling, UntilDone};
+pub use collisions::{Attempt, Collisions, Diverged, Late, ReadAgain, Ruling, UntilDone, Writing};
 pub use git::GitUse;
 pub use known::{Known, Standing};
 pub use touches::{Touch, touch};
 pub use ward::Ward;
 
-/// How far agents are held to the locks of a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// What is locked, or was changed unseen, is not written.
-    #[default]
-    On,
-    /// It is written, and people are told.
-    Warn,
-    /// Nobody looks.
-    Off,
-}
-
-/// Which projects are guarded how. People may change it at any time.
-pub trait Enforcement: Send + Sync + 'static {
-    /// For a project; its canonical path. Asked before every tool call, so it waits for nothing.
-    fn of(&self, project: &str) -> Mode;
-}
-
-/// The same for all projects.
-impl Enforcement for Mode {
-    fn of(&self, _project: &str) -> Mode {
-        *self
-    }
-}
-
 /// What the guard of a server goes by.
 #[derive(Clone)]
 pub struct Rules {
-    /// Which projects are guarded how.
-    pub enforcement: Arc<dyn Enforcement>,
+    /// How agents are held to the locks of projects for which nobody has chosen.
+    pub enforcement: Enforcement,
     /// What becomes of a write over content that was not seen; none: it is merged, or kept as a conflict for a person.
     pub collisions: Option<Arc<dyn Collisions>>,
     /// Where it is told what happens in projects.
@@ -80,7 +53,7 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            enforcement: Arc::new(Mode::On),
+            enforcement: Enforcement::On,
             collisions: None,
             feed: Arc::new(Unheard),
             ttl: Duration::from_secs(300),
@@ -101,17 +74,25 @@ impl Feed for Unheard {
 pub struct Guard {
     pub(crate) keeper: Arc<Keeper>,
     rules: Rules,
+    enforcements: Arc<Enforcements>,
     collisions: Arc<dyn Collisions>,
     board: Arc<Board>,
     clock: Arc<dyn Clock>,
 }
 
 impl Guard {
-    /// Sets one up; `board` has the titles of those who are in the way. Without rules for collisions, files are to be read again.
+    /// Sets one up; `enforcements` says what is in force, `board` has the titles of those who are in the way. Without rules
+    /// for collisions, files are to be read again.
     #[must_use]
-    pub fn new(keeper: Arc<Keeper>, rules: Rules, board: Arc<Board>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        keeper: Arc<Keeper>,
+        rules: Rules,
+        enforcements: Arc<Enforcements>,
+        board: Arc<Board>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let collisions = rules.collisions.clone().unwrap_or_else(|| Arc::new(ReadAgain));
-        Self { keeper, rules, collisions, board, clock }
+        Self { keeper, rules, enforcements, collisions, board, clock }
     }
 
     /// Begins to look after a session that works in a project; its canonical path.

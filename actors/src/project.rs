@@ -10,6 +10,7 @@ mod attendance;
 mod channel;
 mod conflict;
 mod counting;
+mod enforcement;
 mod event;
 mod lock_answer;
 mod lock_desk;
@@ -22,11 +23,10 @@ mod settler;
 use std::sync::Arc;
 
 pub use conflict::{Conflict, ConflictId, ConflictKind, Resolution, Side};
+pub use enforcement::{Enforcement, Enforcements};
 pub use event::{ChangeType, Happening, ProjectEvent, Role};
 pub use lock_answer::{LockAnswer, LockEntry};
-pub use lock_desk::{
-    AlwaysOn, Enforcement, LockAct, LockAsk, LockDesk, LockOutcome, LockPolicy, Wait, Waiter,
-};
+pub use lock_desk::{LockAct, LockAsk, LockDesk, LockOutcome, LockPolicy, Wait, Waiter};
 pub use place::{LockName, file_in, within};
 pub use projects::{Member, ProjectEntry, ProjectParts, Projects, Visit};
 pub use repository::common_folder;

@@ -100,6 +100,7 @@ impl System {
             board: board.clone(),
             metrics: metrics.clone(),
             allowed_roots: allowed_roots.clone(),
+            enforcement: parts.guard.enforcement,
             arbiter: scribes.as_ref().map_or_else(Arbiter::current, Arbiter::handle),
             channels: parts.journal.channels().await?,
         });
@@ -123,7 +124,8 @@ impl System {
         let locks = Arc::new(LockDesk::new(keeper.clone(), projects.clone(), parts.locks));
         let collisions = parts.guard.collisions.clone().unwrap_or_else(|| Arc::new(files.clone()));
         let rules = Rules { feed, collisions: Some(collisions), ..parts.guard };
-        let guard = Guard::new(keeper, rules, board.clone(), parts.clock.clone());
+        let guard =
+            Guard::new(keeper, rules, projects.enforcements().clone(), board.clone(), parts.clock.clone());
         let around = Surroundings {
             journal: parts.journal.clone(),
             launcher: parts.launcher,

@@ -1,15 +1,15 @@
-//! `tandem locks`: shows who holds what, and takes a lock away from whoever has it.
+//! `tandem locks`: shows who holds what, takes a lock away from whoever has it, and says how agents are held to them.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::api::{Api, folder};
 use super::connection::{Role, ServerArgs};
-use super::render::{columns, plain_time};
+use super::render::{clean, columns, plain_time};
 use crate::config::Loaded;
 
 /// Arguments of `locks`.
@@ -27,6 +27,10 @@ pub struct LocksArgs {
     #[arg(long = "type", value_name = "TYPE", default_value = "file")]
     pub lock_type: String,
 
+    /// Hold agents to the locks of the project in this way from now on; needs --project
+    #[arg(long, value_name = "HOW", requires = "project", conflicts_with = "force")]
+    pub enforcement: Option<How>,
+
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -36,13 +40,42 @@ pub struct LocksArgs {
     pub server: ServerArgs,
 }
 
-/// Prints the list, or takes a lock away.
+/// How agents are held to locks.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum How {
+    /// What is locked, or was changed unseen, is not written
+    On,
+    /// It is written, and people are told
+    Warn,
+    /// Nobody looks
+    Off,
+}
+
+impl How {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Warn => "warn",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// Prints the list, takes a lock away, or changes how agents are held to them.
 ///
 /// # Errors
 /// When no server answers, or it refuses.
 pub async fn run(loaded: &Loaded, args: &LocksArgs) -> anyhow::Result<()> {
     let server = Api::new(loaded, &args.server, Role::Terminal)?;
     let project = args.project.as_deref().map(folder).transpose()?;
+    if let Some(how) = args.enforcement {
+        let body = json!({ "projectPath": project, "enforcement": how.word() });
+        let answer = server.send(Method::PATCH, "/api/projects", &[], Some(&body)).await?;
+        let project = clean(answer["projectPath"].as_str().unwrap_or_default());
+        let line = format!("Locks in {project} are {} for agents now.\n", how.word());
+        io::stdout().write_all(line.as_bytes())?;
+        return Ok(());
+    }
     let text = match &args.force {
         Some(resource) => {
             let body = json!({

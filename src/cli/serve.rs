@@ -160,6 +160,7 @@ fn rules(config: &Config) -> Rules {
     Rules {
         ttl: Duration::from_secs(config.locks.ttl_seconds),
         wait: Duration::from_secs(config.locks.agent_wait_seconds),
+        enforcement: config.locks.enforcement,
         ..Rules::default()
     }
 }

@@ -238,6 +238,13 @@ pub const KEYS: &[Key] = &[
         "Seconds an agent's tool call waits for a lock that another holds before it is denied; 0 does not wait",
     ),
     key(
+        "locks.enforcement",
+        Some("LOCK_ENFORCEMENT"),
+        Shape::Word(&["on", "warn", "off"]),
+        Text("on"),
+        "How agents are held to locks in projects for which nobody has chosen: `on`, `warn` (they write, people are told) or `off`",
+    ),
+    key(
         "shutdown.graceSeconds",
         Some("TANDEM_SHUTDOWN_GRACE_SECONDS"),
         from(0, 3600),

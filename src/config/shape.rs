@@ -17,6 +17,8 @@ pub enum Shape {
         /// The largest.
         most: u64,
     },
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// An IP address.
     Address,
     /// One folder.
@@ -57,6 +59,7 @@ impl Shape {
     pub(super) fn expected(self) -> String {
         match self {
             Self::Number { least, most } => format!("a whole number from {least} to {most}"),
+            Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Address => "an IP address: 127.0.0.1 for this machine alone, 0.0.0.0 for its whole network".into(),
             Self::Folder => "the path of a folder, such as /srv/tandem or ~/tandem".into(),
             Self::Folders => "a list of at least one folder, such as [\"~/projects\"]".into(),
@@ -80,7 +83,7 @@ impl Shape {
     pub(super) fn read(self, text: &str) -> Value {
         match self {
             Self::Number { .. } => text.trim().parse::<u64>().map_or_else(|_| Value::from(text), Value::from),
-            Self::Address => Value::from(text.trim()),
+            Self::Address | Self::Word(_) => Value::from(text.trim()),
             Self::Folder | Self::Program => Value::from(text),
             Self::Folders => {
                 let folders = env::split_paths(text).filter(|folder| !folder.as_os_str().is_empty());
@@ -102,6 +105,7 @@ impl Shape {
                     .or_else(|| value.to_i128().and_then(|signed| u128::try_from(signed).ok()));
                 number.is_some_and(|number| (u128::from(least)..=u128::from(most)).contains(&number))
             }
+            Self::Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),
             Self::Address => value.as_str().is_some_and(|text| text.parse::<IpAddr>().is_ok()),
             Self::Folder | Self::Program => value.as_str().is_some_and(is_plain),
             Self::Folders => {
@@ -160,6 +164,16 @@ mod tests {
         assert!(!PORT.admits(&Value::from(-80_i64)));
         assert!(!PORT.admits(&Value::from(80.0)));
         assert!(!PORT.admits(&Value::from("80")), "a text in the file is not a number");
+    }
+
+    #[test]
+    fn a_word_is_one_of_those_there_are() {
+        const WORD: Shape = Shape::Word(&["on", "off"]);
+        assert!(WORD.admits(&WORD.read(" on ")));
+        for bad in ["", "On", "on,off", "1"] {
+            assert!(!WORD.admits(&WORD.read(bad)), "{bad:?}");
+        }
+        assert!(!WORD.admits(&Value::from(true)), "what looks like a switch is none");
     }
 
     #[test]

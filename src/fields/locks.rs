@@ -4,7 +4,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tandem_actors::locks::{Kind, Mode};
 use tandem_actors::nesting::{MAX_NESTING, is_too_deep};
-use tandem_actors::project::{ChangeType, LockAct, LockName, Resolution, Wait};
+use tandem_actors::project::{ChangeType, Enforcement, LockAct, LockName, Resolution, Wait};
 use tandem_actors::refusal::Refusal;
 
 use super::Fields;
@@ -75,6 +75,15 @@ impl Fields {
             }
         };
         Ok(LockAct::Request { mode, ttl_seconds: self.optional("ttlSeconds")?, wait })
+    }
+
+    /// How agents are held to the locks: `enforcement`.
+    ///
+    /// # Errors
+    /// `bad_request` that names the field.
+    pub(crate) fn enforcement(&self) -> Result<Enforcement, Refusal> {
+        let words = [("on", Enforcement::On), ("warn", Enforcement::Warn), ("off", Enforcement::Off)];
+        self.required_word("enforcement", &words)
     }
 
     /// What became of a file: `changeType`.

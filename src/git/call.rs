@@ -1,16 +1,18 @@
 //! How an operation calls git: to look, to change, to talk to a remote; never without the branch's lock where it counts.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tandem_actors::locks::{Keeper, Lease};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::join::Theirs;
 use super::program::{Call, Program, Ran};
 use super::repository::Repository;
 use super::trouble::{Reason, Trouble};
+use super::turn::DETACHED;
 
 /// How long git may take to look at something. The status of a large tree on a cold disk takes seconds.
 const LOOK_WITHIN: Duration = Duration::from_secs(60);
@@ -32,11 +34,21 @@ pub(super) struct Caller<'a> {
     repository: Option<&'a Repository>,
     lock: Option<(Arc<Keeper>, Lease)>,
     ends_at: Instant,
+    joined: Mutex<Vec<Joined>>,
+}
+
+/// A branch has something in it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Joined {
+    pub(super) branch: String,
+    /// As people call it.
+    pub(super) theirs: String,
 }
 
 impl<'a> Caller<'a> {
     pub(super) fn new(program: &'a Program, operation: Uuid) -> Self {
-        Self { program, operation, repository: None, lock: None, ends_at: Instant::now() + OPERATION_WITHIN }
+        let ends_at = Instant::now() + OPERATION_WITHIN;
+        Self { program, operation, repository: None, lock: None, ends_at, joined: Mutex::default() }
     }
 
     /// The same, in this repository.
@@ -47,6 +59,18 @@ impl<'a> Caller<'a> {
     /// The same, which changes nothing any more once this lock is lost.
     pub(super) fn locked(self, keeper: Arc<Keeper>, lease: Lease) -> Self {
         Self { lock: Some((keeper, lease)), ..self }
+    }
+
+    /// Two histories are one now.
+    pub(super) fn note_joined(&self, branch: Option<String>, theirs: &Theirs) {
+        let branch = branch.unwrap_or_else(|| DETACHED.to_owned());
+        let joined = Joined { branch, theirs: theirs.name.clone() };
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner).push(joined);
+    }
+
+    /// What has become one since this was asked last.
+    pub(super) fn take_joined(&self) -> Vec<Joined> {
+        std::mem::take(&mut self.joined.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn repository(&self) -> Result<&'a Repository, Trouble> {

@@ -27,7 +27,9 @@ pub(super) struct Unmerged {
     pub(super) branch: String,
     /// Where it stands, in words.
     pub(super) ours: String,
-    /// What it was to take in, in words.
+    /// What it was to take in, as people call it.
+    pub(super) name: String,
+    /// The same in words, with where it stands.
     pub(super) theirs: String,
     /// The files, from the top of the tree.
     pub(super) files: Vec<String>,
@@ -45,7 +47,7 @@ impl Unmerged {
             at,
         };
         Conflict {
-            conflict_id: ConflictId::random(),
+            conflict_id: ConflictId::of_merge(project, &self.branch, &self.name),
             kind: ConflictKind::GitMerge,
             project_path: project.clone(),
             subject: self.branch.clone(),

@@ -11,6 +11,7 @@ use super::operation::Strategy;
 use super::program::Ran;
 use super::snapshot::Snapshot;
 use super::trouble::{Reason, Trouble, UNCOMMITTED};
+use super::turn::DETACHED;
 use super::undo::forget;
 
 /// Files that a sentence names; the others are counted.
@@ -73,7 +74,11 @@ impl Caller<'_> {
         };
         let way = Way::choose(strategy, is_in_ours, is_in_theirs);
         let args: Vec<&str> = match way {
-            Way::Nothing => return Ok(None),
+            Way::Nothing => {
+                // Somebody may have done by hand what did not go by itself.
+                self.note_joined(standing.branch, theirs);
+                return Ok(None);
+            }
             Way::Refuse => {
                 let sentence = format!(
                     "The branch holds commits that {} does not hold, so it cannot just go forward. Use the strategy rebase or merge.",
@@ -119,7 +124,9 @@ impl Caller<'_> {
             target: Some(theirs.commit.clone()),
             changed: before.changed(),
         };
-        self.step(&mark, &before, theirs, &args).await.map(Some)
+        let ran = self.step(&mark, &before, theirs, &args).await?;
+        self.note_joined(mark.branch, theirs);
+        Ok(Some(ran))
     }
 
     /// Goes from one commit to another; where that fails, everything is as before.
@@ -187,10 +194,11 @@ impl Caller<'_> {
         let top = self.repository()?.top.clone();
         let (files, hunks) =
             spawn_blocking(move || conflict::places(&top, &changes)).await.unwrap_or_default();
-        let branch = mark.branch.clone().unwrap_or_else(|| "HEAD".to_owned());
+        let branch = mark.branch.clone().unwrap_or_else(|| DETACHED.to_owned());
         let short = |commit: &str| commit.chars().take(10).collect::<String>();
         Ok(Some(Unmerged {
             ours: format!("{branch} at {}", short(mark.head.as_deref().unwrap_or_default())),
+            name: theirs.name.clone(),
             theirs: format!("{} at {}", theirs.name, short(&theirs.commit)),
             branch,
             files,

@@ -15,7 +15,7 @@ use super::trouble::Trouble;
 use super::{Done, Git};
 
 /// The branch of a tree whose HEAD is on none.
-const DETACHED: &str = "HEAD";
+pub(super) const DETACHED: &str = "HEAD";
 
 impl Git {
     pub(super) async fn take_turn(
@@ -51,6 +51,7 @@ impl Git {
                 (Some(caller.branch(name, from.as_deref(), *is_entered, *is_deleted).await?), 1)
             }
         };
+        self.tell_joined(project, &caller.take_joined());
         let standing = caller.standing().await?;
         let top = &caller.repository()?.top;
         let output = ran.map(|ran| ran.words(top)).unwrap_or_default();

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::json;
 use tandem_actors::project::ProjectEntry;
 
+use super::body::Body;
+use super::caller;
+use crate::error::ApiError;
 use crate::service::Service;
 
 #[derive(Serialize)]
@@ -29,4 +32,20 @@ pub(super) async fn list(service: web::Data<Service>) -> HttpResponse {
     };
     let projects: Vec<_> = service.hub.projects.list().into_iter().map(listed).collect();
     HttpResponse::Ok().json(json!({ "projects": projects }))
+}
+
+/// Chooses how agents are held to the locks of a project; it is on disk, and in force, when this answers.
+pub(super) async fn change(
+    request: HttpRequest,
+    body: Body,
+    service: web::Data<Service>,
+) -> Result<HttpResponse, ApiError> {
+    let by = caller::by(&request, &body.0)?;
+    let enforcement = body.0.enforcement()?;
+    let path: String = body.0.required("projectPath")?;
+    let projects = &service.hub.projects;
+    let project = projects.find(&path).await?;
+    projects.enforce(&project, enforcement, by).await?;
+    Ok(HttpResponse::Ok()
+        .json(json!({ "success": true, "projectPath": project, "enforcement": enforcement })))
 }

@@ -79,6 +79,7 @@ impl Forge {
             feed: told.clone(),
             clock,
             find_project: finder(root.join("work")),
+            is_open: Arc::new(|_, _| true),
             wait,
         };
         Self { _folder: folder, grove, keeper, told, git: Git::new(parts) }

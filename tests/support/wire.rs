@@ -18,7 +18,7 @@ use tandem_actors::hub::Hub;
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::locks::{Fence, Keeper};
 use tandem_actors::metrics::Metrics;
-use tandem_actors::project::{LockDesk, LockPolicy, ProjectParts, Projects};
+use tandem_actors::project::{Enforcement, LockDesk, LockPolicy, ProjectParts, Projects};
 use tandem_actors::registry::{Board, Cursors, Directory, Limits, Notices, Registry, Setup, Slots};
 use tandem_actors::session::{Policy, Surroundings};
 
@@ -109,6 +109,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
         board: board.clone(),
         metrics: metrics.clone(),
         allowed_roots: vec![std::env::temp_dir()],
+        enforcement: Enforcement::On,
         arbiter: actix_rt::Arbiter::current(),
         channels: Vec::new(),
     });
@@ -124,7 +125,8 @@ fn hub(journal: &MemoryJournal) -> Hub {
         lock_wait: Duration::ZERO,
     });
     let locks = Arc::new(LockDesk::new(keeper.clone(), projects.clone(), LockPolicy::default()));
-    let guard = Arc::new(Guard::new(keeper, Rules::default(), board.clone(), clock.clone()));
+    let enforcements = projects.enforcements().clone();
+    let guard = Arc::new(Guard::new(keeper, Rules::default(), enforcements, board.clone(), clock.clone()));
     let around = Surroundings {
         journal: Arc::new(journal.clone()),
         launcher: Arc::new(ProcessLauncher::start(simulator, Arc::new(journal.clone())).unwrap()),

@@ -2,17 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::blobs::BlobHash;
 use crate::clock::Timestamp;
-use crate::event;
 use crate::ids::SessionId;
-use crate::locks::{Denied, Holder, Resource};
+use crate::locks::{Denied, Holder};
 use crate::project::{Conflict, ConflictId, ConflictKind, Resolution, Side};
-
-/// A value is quoted in a record so far; whoever needs all of it reads the state.
-const MAX_QUOTED_CHARS: usize = 200;
 
 /// How many files of a changed branch are named.
 const MAX_NAMED_FILES: usize = 20;
@@ -76,39 +70,22 @@ pub fn context_switch(
     open(ConflictKind::ContextSwitch, ConflictId::random(), project, head.to_owned(), sides, at)
 }
 
-/// Somebody did not get a lock. Nothing is left to decide: whoever has it keeps it, and a person may take it away.
+/// Somebody did not get a lock; `what` came of that. Nothing is left to decide: whoever has it keeps it, and a person may
+/// take it away.
 #[must_use]
 pub fn lock_denied(
     project: Arc<str>,
-    wanted: &[Resource],
+    subject: String,
     by: Holder,
     denied: &Denied,
+    what: &str,
     at: Timestamp,
 ) -> Conflict {
-    let subject = wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let what = if denied.holder.is_some() { "holds it" } else { "nobody in particular holds it" };
-    let ours = Version { holder: denied.holder.clone(), what: what.into(), hash: None };
-    let theirs = Version { holder: Some(by), what: "wanted it and did not get it".into(), hash: None };
+    let held = if denied.holder.is_some() { "holds it" } else { "nobody in particular holds it" };
+    let ours = Version { holder: denied.holder.clone(), what: held.to_owned(), hash: None };
+    let theirs = Version { holder: Some(by), what: what.to_owned(), hash: None };
     let sides = (ours.side(denied.since.unwrap_or(at)), theirs.side(at));
     let conflict = open(ConflictKind::ResourceLock, ConflictId::random(), project, subject, sides, at);
-    Conflict { resolution: Some(Resolution::Ours), ..conflict }
-}
-
-/// Two devices wrote the same key of a session's shared state. The later one has won; the other value may be brought back.
-#[must_use]
-pub fn state_divergence(
-    project: Arc<str>,
-    session: SessionId,
-    diverged: &event::Conflict,
-    at: Timestamp,
-) -> Conflict {
-    let side = |what: &str, value: &Value| {
-        let value: String = value.to_string().chars().take(MAX_QUOTED_CHARS).collect();
-        Version { holder: None, what: format!("{what} {value}"), hash: None }.side(at)
-    };
-    let sides = (side("it holds", &diverged.kept), side("it does not hold", &diverged.dropped));
-    let subject = format!("{} of session {session}", diverged.key);
-    let conflict = open(ConflictKind::StateDivergence, ConflictId::random(), project, subject, sides, at);
     Conflict { resolution: Some(Resolution::Ours), ..conflict }
 }
 
@@ -137,8 +114,6 @@ fn open(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::locks::Why;
 
@@ -149,21 +124,10 @@ mod tests {
         let phone = Holder::DeviceId("phone".parse().unwrap());
         let session = Holder::SessionId(SessionId::random());
         let denied = Denied { holder: Some(phone.clone()), since: None, until: None, why: Why::TimedOut };
-        let wanted = [Resource::file(std::path::Path::new("/p/a.txt"))];
-        let conflict = lock_denied("/p".into(), &wanted, session.clone(), &denied, NOW);
-        assert_eq!(conflict.subject, "/p/a.txt");
+        let conflict = lock_denied("/p".into(), "a.txt".into(), session.clone(), &denied, "waited", NOW);
+        assert_eq!(conflict.subject, "a.txt");
         assert_eq!((conflict.ours.holder, conflict.theirs.holder), (Some(phone), Some(session)));
         assert_eq!(conflict.resolution, Some(Resolution::Ours));
-    }
-
-    #[test]
-    fn a_value_is_quoted_and_cut() {
-        let kept = json!("x".repeat(9_000));
-        let diverged = event::Conflict { key: "plan".into(), kept, dropped: json!(2) };
-        let conflict = state_divergence("/p".into(), SessionId::random(), &diverged, NOW);
-        assert!(conflict.subject.starts_with("plan of session"));
-        assert!(conflict.ours.what.chars().count() < 220, "{}", conflict.ours.what);
-        assert_eq!(conflict.theirs.what, "it does not hold 2");
     }
 
     #[test]

@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::Subscribe;
 use crate::ids::{Epoch, Seq, SessionId};
 use crate::locks::Mode;
-use crate::project::{ChangeType, Conflict, ConflictId, LockAct, LockEntry, LockName, Member, Resolution};
+use crate::project::{
+    ChangeType, Conflict, ConflictId, Enforcement, LockAct, LockEntry, LockName, Member, Resolution,
+};
 
 /// One frame about a project. `project` is a path as the client writes it; none for the one project that it follows.
 #[derive(Debug, Clone)]
@@ -63,6 +65,8 @@ pub struct SubscribedProject {
     pub conflicts: Vec<Arc<Conflict>>,
     /// Conversations that are connected, the one that leads first.
     pub sessions: Vec<Member>,
+    /// How agents are held to the locks, at this moment.
+    pub enforcement: Enforcement,
 }
 
 impl SubscribeProject {

@@ -12,16 +12,21 @@ use super::collide::{Collision, Wish};
 use super::set_back::SetBack;
 use super::{Files, Found, Place};
 use crate::blobs::BlobHash;
-use crate::conflicts::{Edit, apply, edit_between};
-use crate::guard::{Attempt, Collisions, Late, Ruling, UntilDone};
+use crate::conflicts::{self, FileEdit, Made, Version, edit_between, made};
+use crate::guard::{Attempt, Collisions, Diverged, Late, Ruling, UntilDone, Writing};
 use crate::ids::SessionId;
 use crate::locks::Holder;
-use crate::project::{Conflict, Resolution};
+use crate::project::{Conflict, ConflictId, Happening, Resolution};
 
 impl Collisions for Arc<Files> {
     fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling> {
         let files = self.clone();
         Box::pin(async move { files.rule(attempt).await })
+    }
+
+    fn write_over(&self, attempt: Attempt) -> BoxFuture<'static, ()> {
+        let files = self.clone();
+        Box::pin(async move { files.keep_both(attempt).await })
     }
 
     fn seen(&self, session: SessionId, project: &Arc<str>, path: &Path, hash: BlobHash, content: &Bytes) {
@@ -32,8 +37,28 @@ impl Collisions for Arc<Files> {
         Files::wrote_over(self, late)
     }
 
-    fn left(&self, session: SessionId) {
-        self.known.gone(session);
+    fn begins(&self, writing: Writing) {
+        self.calls.add(writing);
+    }
+
+    fn wrote(&self, session: SessionId, path: &Path, hash: Option<BlobHash>) {
+        self.known.made(&Holder::SessionId(session), path, hash);
+    }
+
+    fn diverged(&self, diverged: Diverged) -> BoxFuture<'static, ()> {
+        let files = self.clone();
+        Box::pin(async move { files.note_divergence(diverged).await })
+    }
+
+    fn keep(&self, contents: Vec<Bytes>) -> BoxFuture<'static, ()> {
+        let files = self.clone();
+        Box::pin(async move { files.keep_for_people(contents.into_iter().map(Some)).await })
+    }
+
+    fn left(&self, session: SessionId, project: &Arc<str>) {
+        for conflict in self.known.gone(session) {
+            self.settle_by_itself(project, conflict);
+        }
     }
 }
 
@@ -50,9 +75,9 @@ impl Files {
             return Ruling::Let;
         }
         let proposed = match self.proposed(&tool, &fields, seen, &found).await {
-            Proposed::Content(content) => content,
-            Proposed::Misfit => return Ruling::Let,
-            Proposed::Unknown => return Ruling::Deny(read_again(&place)),
+            Made::Text(text) => text.into(),
+            Made::Misfit => return Ruling::Let,
+            Made::Unknown => return Ruling::Deny(read_again(&place)),
         };
         let conflict = self.known.open_conflict(session, place.path());
         let by = Holder::SessionId(session);
@@ -108,6 +133,44 @@ impl Files {
         Ruling::Instead { input, until_done }
     }
 
+    /// A session writes over what it has not seen, where locks only warn. What was there is kept, so that a person can
+    /// have it back (`theirs`): what is there in a moment is the session's.
+    async fn keep_both(&self, attempt: Attempt) {
+        let Attempt { session, project, path, seen, tool, input, .. } = attempt;
+        let found = tokio::task::spawn_blocking(move || Place::find(Path::new(&*project), &path)).await;
+        let Ok(Ok(place)) = found else { return };
+        let Ok(found) = self.look(&place).await else { return };
+        let Ok(Value::Object(fields)) = serde_json::from_str(input.get()) else { return };
+        if found.hash == seen {
+            return;
+        }
+        let written = match self.proposed(&tool, &fields, seen, &found).await {
+            Made::Text(text) => Some(Bytes::from(text)),
+            Made::Unknown => None,
+            Made::Misfit => return,
+        };
+        if written.is_some() && written == found.content {
+            return;
+        }
+        let by = Holder::SessionId(session);
+        let maker = self.known.maker(place.path(), found.hash).filter(|maker| *maker != by);
+        let what = if found.hash.is_some() { "had written it" } else { "had removed it" };
+        let edit = FileEdit {
+            project: place.project().clone(),
+            file: place.within().to_owned(),
+            base: seen,
+            ours: Version {
+                holder: Some(by),
+                what: "wrote over what it had not read: locks only warn here".to_owned(),
+                hash: written.as_deref().map(BlobHash::of),
+            },
+            theirs: Version { holder: maker, what: what.to_owned(), hash: found.hash },
+        };
+        self.keep_for_people([self.version(seen).await, found.content, written]).await;
+        let conflict = conflicts::file_edit(edit, ConflictId::random(), self.parts.clock.now());
+        self.tell(place.project(), Happening::ConflictDetected(Box::new(conflict)));
+    }
+
     /// The file as the tool would have it, had nobody else written.
     async fn proposed(
         &self,
@@ -115,42 +178,13 @@ impl Files {
         fields: &Map<String, Value>,
         seen: Option<BlobHash>,
         found: &Found,
-    ) -> Proposed {
-        if tool == "Write" {
-            let content = fields.get("content").and_then(Value::as_str);
-            return content.map_or(Proposed::Misfit, |content| Proposed::Content(content.to_owned().into()));
-        }
-        let Some(edits) = edits(tool, fields) else { return Proposed::Unknown };
+    ) -> Made {
         // Without its base an edit is tried on what is there: it changes only what it names.
         let base = match self.version(seen).await.or_else(|| found.content.clone()) {
             Some(base) => base,
             None => Bytes::new(),
         };
-        let base = std::str::from_utf8(&base).unwrap_or_default();
-        apply(base, &edits).map_or(Proposed::Misfit, |text| Proposed::Content(text.into()))
-    }
-}
-
-enum Proposed {
-    Content(Bytes),
-    /// The tool will say itself that this does not work.
-    Misfit,
-    /// Nobody can say what the tool would make of the file.
-    Unknown,
-}
-
-fn edits(tool: &str, fields: &Map<String, Value>) -> Option<Vec<Edit>> {
-    let edit = |fields: &Map<String, Value>| {
-        let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
-        let is_for_all = fields.get("replace_all").and_then(Value::as_bool).unwrap_or(false);
-        Some(Edit { old: text("old_string")?, new: text("new_string")?, is_for_all })
-    };
-    match tool {
-        "Edit" => edit(fields).map(|edit| vec![edit]),
-        "MultiEdit" => {
-            fields.get("edits")?.as_array()?.iter().map(|fields| edit(fields.as_object()?)).collect()
-        }
-        _ => None,
+        made(tool, fields, std::str::from_utf8(&base).unwrap_or_default())
     }
 }
 

@@ -62,14 +62,15 @@ pub(super) struct Strange {
 }
 
 impl Known {
-    /// A session has read this. Returns the conflict that is settled by it: the session knows now what is there.
+    /// A session has read this. Returns the conflict that is settled by it: the session knows now what is there, of all
+    /// files that the conflict is about.
     pub(super) fn saw(&self, session: SessionId, path: &Path, hash: Option<BlobHash>) -> Option<ConflictId> {
         let mut shelf = self.shelf();
         let file = shelf.file(path);
         let old = file.readers.insert(session, Reader { hash, stale: None });
         let stale = old.and_then(|reader| reader.stale)?;
         if !stale.is_denied {
-            return Some(stale.conflict);
+            return shelf.is_over(session, stale.conflict).then_some(stale.conflict);
         }
         // What it wanted to write is still not there.
         if let Some(reader) = file.readers.get_mut(&session) {
@@ -85,7 +86,32 @@ impl Known {
         file.last = Some(Last { hash, by: Some(by.clone()) });
         let Holder::SessionId(session) = by else { return None };
         let old = file.readers.insert(*session, Reader { hash, stale: None });
-        old.and_then(|reader| reader.stale).map(|stale| stale.conflict)
+        let stale = old.and_then(|reader| reader.stale)?;
+        shelf.is_over(*session, stale.conflict).then_some(stale.conflict)
+    }
+
+    /// Somebody has written this, as they have told. What sessions know is another matter.
+    pub(super) fn made(&self, by: &Holder, path: &Path, hash: Option<BlobHash>) {
+        self.shelf().file(path).last = Some(Last { hash, by: Some(by.clone()) });
+    }
+
+    /// A session goes on from this, which is not what is there.
+    pub(super) fn believes(
+        &self,
+        session: SessionId,
+        path: &Path,
+        hash: Option<BlobHash>,
+        conflict: ConflictId,
+    ) {
+        let stale = Some(Stale { conflict, is_denied: false });
+        self.shelf().file(path).readers.insert(session, Reader { hash, stale });
+    }
+
+    /// Whether it was told already that a file has this content.
+    pub(super) fn is_told(&self, path: &Path, hash: Option<BlobHash>) -> bool {
+        let shelf = self.shelf();
+        let last = shelf.files.get(path).and_then(|file| file.last.as_ref());
+        last.is_some_and(|last| last.hash == hash)
     }
 
     /// What was to be written was not: the content before counts again.
@@ -156,11 +182,17 @@ impl Known {
         shelf.files.keys().filter(|path| path.starts_with(folder)).cloned().collect()
     }
 
-    /// A session needs nothing any more.
-    pub fn gone(&self, session: SessionId) {
+    /// A session needs nothing any more. Returns the conflicts that are nobody's now: what it had read is of no matter,
+    /// but what it was denied is still not there.
+    pub fn gone(&self, session: SessionId) -> Vec<ConflictId> {
+        let mut settled = Vec::new();
         for file in self.shelf().files.values_mut() {
-            file.readers.remove(&session);
+            let stale = file.readers.remove(&session).and_then(|reader| reader.stale);
+            settled.extend(stale.filter(|stale| !stale.is_denied).map(|stale| stale.conflict));
         }
+        settled.sort();
+        settled.dedup();
+        settled
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -169,6 +201,12 @@ impl Known {
 }
 
 impl Shelf {
+    /// Whether a session knows all files again that a conflict of it is about.
+    fn is_over(&self, session: SessionId, conflict: ConflictId) -> bool {
+        let stale = |file: &File| file.readers.get(&session).and_then(|reader| reader.stale);
+        self.files.values().filter_map(stale).all(|stale| stale.conflict != conflict)
+    }
+
     fn file(&mut self, path: &Path) -> &mut File {
         self.uses += 1;
         let uses = self.uses;
@@ -227,6 +265,22 @@ mod tests {
         assert_eq!(known.open_conflict(session, path()), Some(conflict));
         assert_eq!(known.wrote(&Holder::SessionId(session), path(), hash("both")), Some(conflict));
         assert_eq!(known.open_conflict(session, path()), None);
+    }
+
+    #[test]
+    fn a_conflict_about_several_files_is_over_with_the_last_of_them_or_with_its_session() {
+        let known = Known::default();
+        let (session, conflict) = (SessionId::random(), ConflictId::random());
+        let other = Path::new("/p/b.txt");
+        for path in [path(), other] {
+            known.saw(session, path, hash("old"));
+            known.is_behind(session, path, conflict);
+        }
+        assert_eq!(known.saw(session, path(), hash("new")), None);
+        assert_eq!(known.saw(session, other, hash("new")), Some(conflict));
+        known.is_behind(session, other, conflict);
+        known.denied(session, path(), ConflictId::random());
+        assert_eq!(known.gone(session), [conflict], "what was denied is for a person");
     }
 
     #[test]

@@ -31,25 +31,24 @@ impl Files {
     async fn carry_out(&self, settlement: Settlement) -> Result<(), Refusal> {
         let Settlement { conflict, resolution, content, by } = settlement;
         let content = content.map(Bytes::from);
-        let is_file = conflict.kind == ConflictKind::FileEdit;
+        let is_file = matches!(conflict.kind, ConflictKind::FileEdit | ConflictKind::StateDivergence);
+        if resolution == Resolution::Waited {
+            return Err(Refusal::bad_field("resolution", "A person decides ours, theirs or merged."));
+        }
+        if content.is_some() && !(resolution == Resolution::Merged && is_file) {
+            return Err(Refusal::bad_field("content", "Content belongs to merged, and to a file."));
+        }
+        if !is_file && resolution != Resolution::Ours {
+            return Err(Refusal::bad_field("resolution", by_hand(conflict.kind)));
+        }
         let wanted = match (resolution, content) {
-            (Resolution::Waited, _) => {
-                let message = "A person decides ours, theirs or merged.";
-                return Err(Refusal::bad_field("resolution", message));
+            (Resolution::Ours | Resolution::Waited, _) => return Ok(()),
+            (Resolution::Merged, Some(content)) => content,
+            (Resolution::Merged, None) => {
+                let message = "The field content is missing: what both are together.";
+                return Err(Refusal::bad_field("content", message));
             }
-            (_, Some(_)) if resolution != Resolution::Merged || !is_file => {
-                return Err(Refusal::bad_field("content", "Content belongs to merged, and to a file."));
-            }
-            (Resolution::Merged, None) if is_file => {
-                return Err(Refusal::bad_field(
-                    "content",
-                    "The field content is missing: what both are together.",
-                ));
-            }
-            // Of what is no file, a person's word is all there is.
-            (Resolution::Ours, _) | (_, None) if !is_file || resolution == Resolution::Ours => return Ok(()),
-            (_, Some(content)) => content,
-            (_, None) => self.theirs(&conflict).await?,
+            (Resolution::Theirs, _) => self.theirs(&conflict).await?,
         };
         let place = self.place(Path::new(&*conflict.project_path), Path::new(&conflict.subject)).await?;
         let holder = Holder::DeviceId(by.device_id.clone());
@@ -98,6 +97,21 @@ impl Files {
         let message =
             "The file has changed again since this conflict was shown. Look at it once more, then decide.";
         Ok(Refusal::new(Code::Conflict, message).with_details(json!({ "conflict": again })))
+    }
+}
+
+/// What is to be done about a conflict that is about no file: `ours` says that it is done, or that all stays as it is.
+const fn by_hand(kind: ConflictKind) -> &'static str {
+    match kind {
+        ConflictKind::GitMerge => {
+            "Histories are merged in the repository: merge them by hand and commit, then ask for the same operation again, which settles this. With ours everything stays as it is."
+        }
+        ConflictKind::ContextSwitch => {
+            "The branch is what it is: it settles itself when the conversation has read its files again. Say ours to settle it now."
+        }
+        ConflictKind::ResourceLock | ConflictKind::FileEdit | ConflictKind::StateDivergence => {
+            "A lock cannot be given afterwards: say ours, and take it away from its holder if you must."
+        }
     }
 }
 

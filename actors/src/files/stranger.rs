@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Files, Place};
+use super::{Files, Found, Place};
 use crate::blobs::BlobHash;
 use crate::conflicts::{self, FileEdit, Version};
 use crate::ids::SessionId;
@@ -37,21 +37,22 @@ impl Files {
 
     /// Looks at a file that has changed. If nobody has told of its content, everybody is told, and the sessions that
     /// worked with another one get a conflict; while a branch changes (`is_switch`) they are only returned.
-    pub(crate) async fn changed(&self, seen: Seen, is_switch: bool) -> Vec<Behind> {
+    pub(crate) async fn changed(self: &Arc<Self>, seen: Seen, is_switch: bool) -> Vec<Behind> {
+        let Ok(found) = self.look(&seen.place).await else { return Vec::new() };
+        if !is_switch && self.is_being_made(&seen, &found) {
+            return Vec::new();
+        }
+        self.strange(seen, found, is_switch).await
+    }
+
+    pub(super) async fn strange(&self, seen: Seen, found: Found, is_switch: bool) -> Vec<Behind> {
         let Seen { place, change } = seen;
-        let Ok(found) = self.look(&place).await else { return Vec::new() };
         let strange = self.known.strange(place.path(), found.hash);
         if !strange.is_new {
             return Vec::new();
         }
         let change_type = if found.hash.is_none() { ChangeType::Deleted } else { change };
-        let happening = Happening::FileChanged {
-            file_path: place.within().to_owned(),
-            change_type,
-            hash: found.hash.map(|hash| hash.to_string()),
-            holder: None,
-        };
-        self.tell(place.project(), happening);
+        self.tell_change(&place, change_type, found.hash, None);
         let mut behind: Vec<(SessionId, Option<BlobHash>, &str)> = strange
             .readers
             .into_iter()
@@ -64,16 +65,15 @@ impl Files {
                 behind.push((session, None, "holds the lock of it"));
             }
         }
-        if !is_switch {
-            for (session, hash, what) in &behind {
-                self.file_edit(&place, *session, *hash, what, found.hash).await;
+        if !is_switch && !behind.is_empty() {
+            // First kept, then told: the record holds on to what is there.
+            let mut versions = vec![found.content];
+            for (_, hash, _) in &behind {
+                versions.push(self.version(*hash).await);
             }
-            if !behind.is_empty() {
-                let mut versions = vec![found.content];
-                for (_, hash, _) in &behind {
-                    versions.push(self.version(*hash).await);
-                }
-                self.keep_for_people(versions).await;
+            self.keep_for_people(versions).await;
+            for (session, hash, what) in &behind {
+                self.file_edit(&place, *session, *hash, what, found.hash);
             }
         }
         let file = |session| Behind { session, file: place.within().to_owned() };
@@ -91,11 +91,14 @@ impl Files {
             files.sort();
             let at = self.parts.clock.now();
             let conflict = conflicts::context_switch(project.clone(), head, session, &files, at);
+            for file in &files {
+                self.known.is_behind(session, &Path::new(&**project).join(file), conflict.conflict_id);
+            }
             self.tell(project, Happening::ConflictDetected(Box::new(conflict)));
         }
     }
 
-    async fn file_edit(
+    fn file_edit(
         &self,
         place: &Place,
         session: SessionId,

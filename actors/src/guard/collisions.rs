@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
+use tokio::sync::watch;
 
 use super::answer::unseen;
 use crate::blobs::BlobHash;
@@ -36,6 +37,44 @@ pub struct Attempt {
 
 /// Something that is undone by dropping it, which must not wait.
 pub type UntilDone = Arc<dyn fmt::Debug + Send + Sync>;
+
+/// A call that may write a file, from when it may until its end was told.
+#[derive(Debug, Clone)]
+pub struct Writing {
+    /// Whose.
+    pub session: SessionId,
+    /// Which file; canonical.
+    pub path: PathBuf,
+    /// What was there.
+    pub before: Option<BlobHash>,
+    /// What is to be there then; none where nobody can say.
+    pub meant: Option<Arc<str>>,
+    /// Its sender is dropped when the call has ended.
+    pub ended: watch::Receiver<()>,
+}
+
+/// After a write of its own, a session goes on from what is not there.
+#[derive(Debug, Clone)]
+pub struct Diverged {
+    /// Which session.
+    pub session: SessionId,
+    /// In which project; its canonical path.
+    pub project: Arc<str>,
+    /// Which file; canonical.
+    pub path: PathBuf,
+    /// What was there before.
+    pub before: Option<BlobHash>,
+    /// What the tool was to make of it.
+    pub meant: String,
+}
+
+impl Writing {
+    /// Whether the call has not ended.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.ended.has_changed().is_ok()
+    }
+}
 
 /// What becomes of an attempt.
 #[derive(Debug, Clone)]
@@ -73,6 +112,12 @@ pub trait Collisions: Send + Sync + 'static {
     /// Decides. The agent waits meanwhile; when its turn ends before, the answer is dropped.
     fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling>;
 
+    /// It is written all the same, because locks only warn: both versions are kept, and people are told. The agent waits
+    /// until that is done.
+    fn write_over(&self, _attempt: Attempt) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
+
     /// A session has read this or written it: what comes next from it goes out from there. Called with files of at most 4 MiB,
     /// on threads that may not block.
     fn seen(
@@ -90,8 +135,24 @@ pub trait Collisions: Send + Sync + 'static {
         false
     }
 
+    /// A call begins that may write.
+    fn begins(&self, _writing: Writing) {}
+
+    /// A call has written this, and everybody is about to be told.
+    fn wrote(&self, _session: SessionId, _path: &Path, _hash: Option<BlobHash>) {}
+
+    /// What is there is not what a call was to make of it. The agent waits until both versions are kept.
+    fn diverged(&self, _diverged: Diverged) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
+
+    /// Keeps contents that a record is about to refer to, for people.
+    fn keep(&self, _contents: Vec<Bytes>) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
+
     /// A session has left memory: what it has seen is not needed any more.
-    fn left(&self, _session: SessionId) {}
+    fn left(&self, _session: SessionId, _project: &Arc<str>) {}
 }
 
 /// Denies every one, and has the file read again.

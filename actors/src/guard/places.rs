@@ -40,6 +40,14 @@ impl There {
             Self::Nothing | Self::Unreadable => None,
         }
     }
+
+    /// The content, where it was read as a whole.
+    pub(super) fn bytes(&self) -> Option<Bytes> {
+        match self {
+            Self::Content { bytes, .. } => bytes.clone(),
+            Self::Nothing | Self::Unreadable => None,
+        }
+    }
 }
 
 /// Resolves all links of an absolute path; of what does not exist, those on the way to it.

@@ -1,6 +1,8 @@
 //! One session under guard: what it holds in this turn, and what it has seen.
 
-use std::collections::HashMap;
+mod tell;
+
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,17 +11,18 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::answer::{InTheWay, taken, unclear, unseen};
-use super::collisions::{Attempt, Late, Ruling, UntilDone};
+use super::Guard;
+use super::answer::{unclear, unseen};
+use super::collisions::{Attempt, Diverged, Ruling, UntilDone};
 use super::known::{Helper, Known, Standing};
 use super::places::{There, branches, canonical, look};
+use super::plan::Plan;
 use super::touches::{Touch, touch};
-use super::{Guard, Mode};
 use crate::agent::{Hook, HookAnswer};
 use crate::blobs::BlobHash;
 use crate::ids::SessionId;
 use crate::locks::{self, Answer, Denied, Holder, Keeper, Lease, Life, Request, Resource, Ticket, Why};
-use crate::project::{ChangeType, Conflict, ConflictId, ConflictKind, Happening, Side};
+use crate::project::{ChangeType, Enforcement, Happening};
 
 /// How long a look at the disk may take: long enough to hash gigabytes, short enough for a file system that has gone.
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
@@ -43,6 +46,8 @@ struct Turn {
     life: Option<Life>,
     /// Calls that have begun and have not told their end, by their names.
     calls: HashMap<String, Call>,
+    /// What was denied, and because of whom: the model tries again, and once is enough for people.
+    denied: HashSet<String>,
 }
 
 /// What is remembered of a call until its end is told.
@@ -50,10 +55,11 @@ struct Turn {
 struct Call {
     path: PathBuf,
     view: View,
-    /// What was there when leave was given.
-    before: Option<BlobHash>,
     lease: Option<Lease>,
-    _until_done: Option<UntilDone>,
+    /// None: it only reads.
+    plan: Option<Plan>,
+    /// Undone when the call has ended.
+    until_done: Option<UntilDone>,
 }
 
 /// What the session knows of a file when the call has succeeded.
@@ -94,17 +100,17 @@ impl Ward {
     /// The agent is about to use a tool: takes the locks for it, waits for them if it must, and says whether it may.
     pub async fn before(&self, hook: Hook) -> HookAnswer {
         let mode = self.mode();
-        if mode == Mode::Off {
+        if mode == Enforcement::Off {
             return HookAnswer::Pass;
         }
         match self.find(&hook).await {
             Found::Nothing => HookAnswer::Pass,
-            Found::Unclear if mode == Mode::On => HookAnswer::Deny { reason: unclear() },
+            Found::Unclear if mode == Enforcement::On => HookAnswer::Deny { reason: unclear() },
             Found::Unclear => HookAnswer::Pass,
             Found::Read(path, There::Content { hash, bytes }) => {
                 // What the tool reads is as new as this or newer: what has changed in between counts as unseen.
                 let view = View::Content(hash, bytes);
-                self.remember(&hook, Call { path, view, before: Some(hash), lease: None, _until_done: None });
+                self.remember(&hook, Call { path, view, lease: None, plan: None, until_done: None });
                 HookAnswer::Pass
             }
             Found::Read(_, There::Nothing | There::Unreadable) => HookAnswer::Pass,
@@ -121,7 +127,7 @@ impl Ward {
 
     /// The agent has used a tool: notes what the session has seen, and tells the project what has changed.
     pub async fn after(&self, hook: Hook) {
-        if self.mode() == Mode::Off {
+        if self.mode() == Enforcement::Off {
             return;
         }
         let call = hook.tool_use_id.as_ref().and_then(|name| self.turn().calls.remove(name));
@@ -135,18 +141,35 @@ impl Ward {
                 let there = look_at(path.clone()).await.unwrap_or(There::Unreadable);
                 // Whoever gave leave may have chosen another file: of that one nothing is known.
                 let call = call.filter(|call| call.path == path);
-                let is_new_file = call.as_ref().is_some_and(|call| call.before.is_none());
-                if let Some(call) = &call {
-                    self.check_lateness(call, &there);
+                let (view, lease, plan, until_done) = match call {
+                    Some(Call { view, lease, plan, until_done, .. }) => (view, lease, plan, until_done),
+                    None => (View::Parts, None, None, None),
+                };
+                if let Some(lease) = lease {
+                    let before = plan.as_ref().map_or(&There::Unreadable, Plan::before);
+                    self.check_lease(&lease, &path, before, &there).await;
                 }
-                let change_type = if is_new_file { ChangeType::Created } else { ChangeType::Modified };
+                let missed = plan.as_ref().and_then(|plan| plan.missed(&hook.input, &there));
+                let hash = match &missed {
+                    Some(meant) => Some(BlobHash::of(meant.as_bytes())),
+                    None => there.hash(),
+                };
+                if missed.is_none() {
+                    self.guard.collisions.wrote(self.session, &path, hash);
+                }
+                let is_new_file = plan.as_ref().is_some_and(|plan| *plan.before() == There::Nothing);
                 self.tell(Happening::FileChanged {
                     file_path: self.shown(&path),
-                    change_type,
-                    hash: there.hash().map(|hash| hash.to_string()),
+                    change_type: if is_new_file { ChangeType::Created } else { ChangeType::Modified },
+                    hash: hash.map(|hash| hash.to_string()),
                     holder: Some(self.holder()),
                 });
-                self.note(&hook.helper, &path, call.map_or(View::Parts, |call| call.view), &there);
+                match (missed, &plan) {
+                    (Some(meant), Some(plan)) => self.diverge(&hook.helper, &path, view, plan, meant).await,
+                    _ => self.note(&hook.helper, &path, view, &there),
+                }
+                // Until here a watcher takes what is there for this call's.
+                drop((plan, until_done));
             }
             Found::Branches(_) | Found::Nothing | Found::Unclear => {}
         }
@@ -165,7 +188,7 @@ impl Ward {
     }
 
     /// Takes locks until the end of the turn. Where nobody is held to them, it waits for none and goes on without.
-    async fn take(&self, resources: Vec<Resource>, mode: Mode) -> Result<Option<Lease>, String> {
+    async fn take(&self, resources: Vec<Resource>, mode: Enforcement) -> Result<Option<Lease>, String> {
         if resources.is_empty() {
             return Ok(None);
         }
@@ -176,7 +199,7 @@ impl Ward {
             project: self.project.clone(),
             wants: resources.iter().map(|resource| (resource.clone(), locks::Mode::Exclusive)).collect(),
             ttl: rules.ttl,
-            wait: if mode == Mode::On { rules.wait } else { Duration::ZERO },
+            wait: if mode == Enforcement::On { rules.wait } else { Duration::ZERO },
             is_kept: true,
         };
         let verdict = match keeper.acquire(request) {
@@ -190,8 +213,10 @@ impl Ward {
         };
         match verdict {
             Ok(lease) => Ok(Some(lease)),
-            Err(denied) if mode == Mode::On => Err(self.why_not(&resources, &denied)),
-            Err(_) => Ok(None),
+            Err(denied) => {
+                self.tell_denied(&resources, &denied, mode);
+                if mode == Enforcement::On { Err(self.why_not(&resources, &denied)) } else { Ok(None) }
+            }
         }
     }
 
@@ -202,12 +227,12 @@ impl Ward {
         path: PathBuf,
         written: Option<BlobHash>,
         lease: Option<Lease>,
-        mode: Mode,
+        mode: Enforcement,
     ) -> HookAnswer {
         let there = match look_at(path.clone()).await {
             Some(There::Unreadable) => return HookAnswer::Pass,
             Some(there) => there,
-            None if mode == Mode::On => return HookAnswer::Deny { reason: unclear() },
+            None if mode == Enforcement::On => return HookAnswer::Deny { reason: unclear() },
             None => return HookAnswer::Pass,
         };
         let standing = self.known().standing(&hook.helper, &path, there.hash());
@@ -218,23 +243,24 @@ impl Ward {
         // An edit of what was never seen is the tool's own affair: it needs the very words that are there.
         let is_fine = standing == Standing::Same || (standing == Standing::Unseen && written.is_none());
         let mut until_done = None;
+        let attempt = || Attempt {
+            session: self.session,
+            project: self.project.clone(),
+            shown: self.shown(&path),
+            path: path.clone(),
+            seen,
+            there: there.hash(),
+            tool: hook.tool.clone(),
+            input: hook.input.clone(),
+        };
         let answer = if is_fine {
             HookAnswer::Pass
-        } else if mode == Mode::Warn {
-            self.tell_unseen(&path, seen, there.hash(), written);
+        } else if mode == Enforcement::Warn {
+            // Too late is no reason to hold it up: nobody is held to anything here.
+            let _ = timeout(RULE_WITHIN, self.guard.collisions.write_over(attempt())).await;
             HookAnswer::Pass
         } else {
-            let (tool, input) = (hook.tool.clone(), hook.input.clone());
-            let attempt = Attempt {
-                session: self.session,
-                project: self.project.clone(),
-                shown: self.shown(&path),
-                path: path.clone(),
-                seen,
-                there: there.hash(),
-                tool,
-                input,
-            };
+            let attempt = attempt();
             let again = unseen(&attempt.shown, seen.is_some(), attempt.there.is_some());
             let ruling = timeout(RULE_WITHIN, self.guard.collisions.before_write(attempt)).await;
             match ruling.unwrap_or(Ruling::Deny(again)) {
@@ -257,7 +283,18 @@ impl Ward {
             None if standing == Standing::Same => View::Disk,
             None => View::Parts,
         };
-        self.remember(&hook, Call { path, view, before: there.hash(), lease, _until_done: until_done });
+        let before = match is_fine {
+            true => there,
+            // Deciding has taken its time.
+            false => look_at(path.clone()).await.unwrap_or(There::Unreadable),
+        };
+        let given = match &answer {
+            HookAnswer::Instead { input } => input,
+            HookAnswer::Pass | HookAnswer::Deny { .. } => &hook.input,
+        };
+        let plan = Plan::new(&hook.tool, &hook.input, given, before);
+        self.guard.collisions.begins(plan.writing(self.session, &path));
+        self.remember(&hook, Call { path, view, lease, plan: Some(plan), until_done });
         answer
     }
 
@@ -303,113 +340,27 @@ impl Ward {
         }
     }
 
+    /// What the session goes on from is not there.
+    async fn diverge(&self, helper: &Helper, path: &Path, view: View, plan: &Plan, meant: String) {
+        match view {
+            View::Parts => self.known().forget(helper, path),
+            View::Content(hash, _) => self.known().note(helper, path, hash),
+            View::Disk => self.known().note(helper, path, BlobHash::of(meant.as_bytes())),
+        }
+        let (session, project, path) = (self.session, self.project.clone(), path.to_owned());
+        let diverged = Diverged { session, project, path, before: plan.before().hash(), meant };
+        // Too late is told all the same; the agent does not wait for it any longer.
+        let _ = timeout(RULE_WITHIN, self.guard.collisions.diverged(diverged)).await;
+    }
+
     fn remember(&self, hook: &Hook, call: Call) {
         if let Some(name) = &hook.tool_use_id {
             self.turn().calls.insert(name.clone(), call);
         }
     }
 
-    /// A lock that somebody took away while the tool ran has not held: people must see what came of it.
-    fn check_lateness(&self, call: &Call, there: &There) {
-        let Call { path, before, lease: Some(lease), .. } = call else { return };
-        if self.guard.keeper.is_current(lease.ticket, lease.fence) {
-            return;
-        }
-        if let Some(now) = there.hash() {
-            let (session, project) = (self.session, self.project.clone());
-            let late = Late { session, project, path: path.clone(), before: *before, now };
-            if self.guard.collisions.wrote_over(late) {
-                return;
-            }
-        }
-        let now = self.guard.clock.now();
-        let side = |holder, what: &str, hash: Option<BlobHash>| Side {
-            holder,
-            what: what.to_owned(),
-            hash: hash.map(|hash| hash.to_string()),
-            at: now,
-        };
-        let ours = side(None, "The lock was taken away while the tool ran.", None);
-        let theirs = side(Some(self.holder()), "The file was written without the lock.", there.hash());
-        self.tell_conflict(ConflictKind::ResourceLock, path, ours, theirs, None);
-    }
-
-    fn tell_unseen(
-        &self,
-        path: &Path,
-        seen: Option<BlobHash>,
-        there: Option<BlobHash>,
-        written: Option<BlobHash>,
-    ) {
-        let now = self.guard.clock.now();
-        let ours = Side {
-            holder: None,
-            what: "The file was changed, and the session has not read it since.".to_owned(),
-            hash: there.map(|hash| hash.to_string()),
-            at: now,
-        };
-        let theirs = Side {
-            holder: Some(self.holder()),
-            what: "It was written over; the project's locks only warn.".to_owned(),
-            hash: written.map(|hash| hash.to_string()),
-            at: now,
-        };
-        self.tell_conflict(ConflictKind::FileEdit, path, ours, theirs, seen);
-    }
-
-    fn tell_conflict(
-        &self,
-        kind: ConflictKind,
-        path: &Path,
-        ours: Side,
-        theirs: Side,
-        base: Option<BlobHash>,
-    ) {
-        self.tell(Happening::ConflictDetected(Box::new(Conflict {
-            conflict_id: ConflictId::random(),
-            kind,
-            project_path: self.project.clone(),
-            subject: self.shown(path),
-            found_at: self.guard.clock.now(),
-            ours,
-            theirs,
-            base: base.map(|hash| hash.to_string()),
-            hunks: None,
-            resolution: None,
-            resolved_by: None,
-        })));
-    }
-
-    fn tell(&self, happening: Happening) {
-        self.guard.rules.feed.tell(&self.project, happening.into());
-    }
-
-    fn why_not(&self, resources: &[Resource], denied: &Denied) -> String {
-        let names = resources.iter().map(|resource| self.named(resource)).collect::<Vec<_>>().join(", ");
-        let who = denied.holder.clone().map(|holder| {
-            let title = match &holder {
-                Holder::SessionId(session) => {
-                    self.guard.board.get(*session).and_then(|one| one.title.clone())
-                }
-                Holder::DeviceId(_) => None,
-            };
-            InTheWay { holder, title }
-        });
-        taken(&names, denied, who.as_ref(), self.guard.rules.wait, self.guard.clock.now())
-    }
-
-    fn named(&self, resource: &Resource) -> String {
-        let name = resource.to_string();
-        name.strip_prefix(&format!("{}/", self.project)).map(str::to_owned).unwrap_or(name)
-    }
-
-    /// A file as people are shown it: within the project without the way there.
-    fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&*self.project).unwrap_or(path).display().to_string()
-    }
-
-    fn mode(&self) -> Mode {
-        self.guard.rules.enforcement.of(&self.project)
+    fn mode(&self) -> Enforcement {
+        self.guard.enforcements.of(&self.project)
     }
 
     fn holder(&self) -> Holder {
@@ -433,7 +384,7 @@ async fn look_at(path: PathBuf) -> Option<There> {
 
 impl Drop for Ward {
     fn drop(&mut self) {
-        self.guard.collisions.left(self.session);
+        self.guard.collisions.left(self.session, &self.project);
     }
 }
 

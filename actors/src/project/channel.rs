@@ -163,6 +163,13 @@ impl Channel {
         inner.state.as_ref().map_or_else(|| inner.index.may_have(id), is_in)
     }
 
+    /// Whether a conflict of it is open.
+    pub(crate) fn is_open(&self, id: ConflictId) -> bool {
+        let inner = self.inner();
+        let is_open = |state: &State| state.conflict(id).is_some_and(|found| found.resolution.is_none());
+        inner.state.as_ref().map_or_else(|| inner.index.is_open(id), is_open)
+    }
+
     /// How many conflicts are open, if it is loaded.
     pub(crate) fn open_conflicts(&self) -> Option<usize> {
         self.inner().state.as_ref().map(State::open_conflicts)

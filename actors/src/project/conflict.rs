@@ -28,7 +28,7 @@ pub enum ConflictKind {
     ContextSwitch,
     /// Two wanted the same lock, and one of them in vain.
     ResourceLock,
-    /// Two devices wrote the same shared key without knowing of each other.
+    /// What a conversation goes on from after its own write is not what is there.
     StateDivergence,
 }
 
@@ -100,6 +100,14 @@ impl ConflictId {
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// That of a branch which does not take something in: the same one, however often that is tried.
+    #[must_use]
+    pub fn of_merge(project: &str, branch: &str, theirs: &str) -> Self {
+        const NAMESPACE: Uuid = uuid::uuid!("5b1f8a52-6c0d-4f0e-9d38-2f6f3f0c7a11");
+        // No path and no name in git holds NUL.
+        Self(Uuid::new_v5(&NAMESPACE, format!("{project}\0{branch}\0{theirs}").as_bytes()))
     }
 }
 

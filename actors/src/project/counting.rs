@@ -18,6 +18,9 @@ pub(super) fn count(metrics: &Metrics, event: &ProjectEvent) {
         },
         ProjectEvent::Other(Happening::ConflictDetected(conflict)) => {
             metrics.conflicts_found.add(conflict.kind);
+            if let Some(resolution) = conflict.resolution {
+                metrics.conflicts_settled.add(resolution);
+            }
         }
         ProjectEvent::Other(Happening::ConflictResolved { resolution, .. }) => {
             metrics.conflicts_settled.add(*resolution);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::conflict::{Conflict, ConflictId, Resolution};
+use super::enforcement::Enforcement;
 use crate::event::By;
 use crate::ids::SessionId;
 use crate::locks::{Fact, Holder};
@@ -44,6 +45,8 @@ pub enum Happening {
     SessionDisconnected { session_id: SessionId },
     /// It has another role.
     RoleChanged { session_id: SessionId, role: Role },
+    /// Agents are held to the locks in another way.
+    EnforcementChanged { enforcement: Enforcement, by: By },
     /// So many events about locks and files are missing before this one: they came faster than the disk took them.
     FactsDropped { count: u64 },
 }

@@ -44,22 +44,6 @@ impl Default for LockPolicy {
     }
 }
 
-/// Whether agents are held to locks.
-pub trait Enforcement: Send + Sync + 'static {
-    /// Whether an agent in this project can do nothing against a lock of a file or a branch.
-    fn is_on(&self, project: &Arc<str>) -> bool;
-}
-
-/// Agents are held to locks everywhere.
-#[derive(Debug, Clone, Copy)]
-pub struct AlwaysOn;
-
-impl Enforcement for AlwaysOn {
-    fn is_on(&self, _project: &Arc<str>) -> bool {
-        true
-    }
-}
-
 /// What a client wants with a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockAct {
@@ -131,22 +115,14 @@ pub struct LockDesk {
     projects: Arc<Projects>,
     policy: LockPolicy,
     names: Mutex<HashMap<String, (Resource, Instant)>>,
-    enforcement: Mutex<Arc<dyn Enforcement>>,
     runtime: Handle,
 }
 
 impl LockDesk {
-    /// Opens on the runtime that this is called on; agents are held to locks everywhere until something else is said.
+    /// Opens on the runtime that this is called on.
     #[must_use]
     pub fn new(keeper: Arc<Keeper>, projects: Arc<Projects>, policy: LockPolicy) -> Self {
-        let enforcement: Arc<dyn Enforcement> = Arc::new(AlwaysOn);
-        let (names, enforcement) = (Mutex::default(), Mutex::new(enforcement));
-        Self { keeper, projects, policy, names, enforcement, runtime: Handle::current() }
-    }
-
-    /// Says where agents are held to locks.
-    pub fn enforced_by(&self, enforcement: Arc<dyn Enforcement>) {
-        *self.enforcement.lock().unwrap_or_else(PoisonError::into_inner) = enforcement;
+        Self { keeper, projects, policy, names: Mutex::default(), runtime: Handle::current() }
     }
 
     /// The authority itself.
@@ -311,6 +287,18 @@ impl LockDesk {
                     .all(|kind| self.is_enforced(kind, &ask.project)),
             }),
             Err(denied) => match denied.why {
+                Why::Deadlock(_) => {
+                    let (project, holder) = (&ask.project, ask.holder.clone());
+                    self.projects.note_deadlock(project, resource_id.clone(), holder, &denied);
+                    Ok(LockAnswer::denied(
+                        resource_id,
+                        lock_type,
+                        denied.holder,
+                        denied.since,
+                        denied.until,
+                        &denied.why,
+                    ))
+                }
                 Why::Full => {
                     let message = "Too many wait for this lock already. Try again when there are fewer.";
                     Err(Refusal::new(Code::LockQueueFull, message).with_retry_after(1))
@@ -333,7 +321,7 @@ impl LockDesk {
 
     fn is_enforced(&self, kind: Kind, project: &Arc<str>) -> bool {
         let can_be = matches!(kind, Kind::File | Kind::Git);
-        can_be && self.enforcement.lock().unwrap_or_else(PoisonError::into_inner).is_on(project)
+        can_be && self.projects.enforcements().is_binding(project)
     }
 
     fn ttl(&self, seconds: Option<u64>) -> Result<Duration, Refusal> {

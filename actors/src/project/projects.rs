@@ -17,10 +17,13 @@ use super::channel::{Channel, Finish, Index, Scribe, Surroundings};
 use super::counting::count;
 use super::members::Members;
 use super::settler::{RecordOnly, Settler};
-use super::{Conflict, ConflictId, Feed, ProjectEvent, Role};
+use super::{Conflict, ConflictId, Enforcement, Enforcements, Feed, Happening, ProjectEvent, Role};
 use crate::clock::Clock;
+use crate::conflicts::lock_denied;
+use crate::event::By;
 use crate::ids::{Seq, SessionId};
 use crate::journal::{ChannelRow, Journal};
+use crate::locks::{Denied, Holder};
 use crate::metrics::Metrics;
 use crate::refusal::{Code, Refusal};
 use crate::registry::{Board, check_project};
@@ -85,6 +88,8 @@ pub struct ProjectParts {
     pub metrics: Metrics,
     /// Below which folders projects may lie; canonical.
     pub allowed_roots: Vec<PathBuf>,
+    /// How agents are held to the locks where nobody has chosen.
+    pub enforcement: Enforcement,
     /// The thread on which channels are written.
     pub arbiter: ArbiterHandle,
     /// The channels that the journal knows.
@@ -107,6 +112,8 @@ pub struct ProjectEntry {
     pub sessions: Vec<SessionId>,
     /// Conflicts that nobody has settled yet.
     pub open_conflicts: usize,
+    /// How agents are held to the locks.
+    pub enforcement: Enforcement,
 }
 
 /// A conversation that is connected, and what it is.
@@ -123,16 +130,18 @@ impl Projects {
     /// Starts to watch who is connected, on the runtime that this is called on.
     #[must_use]
     pub fn start(parts: ProjectParts) -> Arc<Self> {
-        let ProjectParts { journal, clock, encoder, board, metrics, allowed_roots, arbiter, channels } =
-            parts;
+        let ProjectParts { journal, clock, encoder, board, metrics, allowed_roots, .. } = parts;
+        let (arbiter, channels) = (parts.arbiter, parts.channels);
+        let enforcements = Arc::new(Enforcements::new(parts.enforcement));
         let resting = |row: ChannelRow| {
             // An index that cannot be read is no loss: the state is then folded from the first event on.
-            let index = serde_json::from_str(&row.summary).unwrap_or_default();
+            let index: Index = serde_json::from_str(&row.summary).unwrap_or_default();
+            enforcements.note(&row.project, index.enforcement);
             (row.project, Resting { index, is_of_earlier_server: true })
         };
         let inner = Inner { resting: channels.into_iter().map(resting).collect(), ..Inner::default() };
         let projects = Arc::new(Self {
-            around: Surroundings { journal, clock },
+            around: Surroundings { journal, clock, enforcements },
             encoder,
             board,
             metrics,
@@ -220,6 +229,23 @@ impl Projects {
         }
     }
 
+    /// Holds agents to the locks of a project in this way from now on; it is on disk, and in force, when this returns.
+    ///
+    /// # Errors
+    /// `storage_unavailable`, `shutting_down`.
+    pub async fn enforce(&self, project: &Arc<str>, enforcement: Enforcement, by: By) -> Result<(), Refusal> {
+        if self.around.enforcements.chosen(project) == Some(enforcement) {
+            return Ok(());
+        }
+        self.tell_durably(project, Happening::EnforcementChanged { enforcement, by }.into()).await
+    }
+
+    /// How agents are held to the locks.
+    #[must_use]
+    pub fn enforcements(&self) -> &Arc<Enforcements> {
+        &self.around.enforcements
+    }
+
     /// All conflicts of a project that are open, the oldest first, then those that were settled last.
     ///
     /// # Errors
@@ -248,6 +274,7 @@ impl Projects {
             project_path: path.clone(),
             sessions: Vec::new(),
             open_conflicts: 0,
+            enforcement: self.around.enforcements.of(path),
         };
         {
             let inner = self.inner();
@@ -298,6 +325,22 @@ impl Projects {
             Code::ConflictNotFound,
             "There is no conflict with this id among those that are open or were settled lately.",
         ))
+    }
+
+    /// Whether a conflict of a project waits to be settled, as of what is on disk.
+    #[must_use]
+    pub fn is_open(&self, project: &Arc<str>, conflict: ConflictId) -> bool {
+        let inner = self.inner();
+        let resting = || inner.resting.get(project).is_some_and(|resting| resting.index.is_open(conflict));
+        inner.channels.get(project).map_or_else(resting, |channel| channel.is_open(conflict))
+    }
+
+    /// A request for a lock by a device would have closed a ring of those who wait for each other: that is put on record.
+    pub(super) fn note_deadlock(&self, project: &Arc<str>, what: String, holder: Holder, denied: &Denied) {
+        let came_of_it = "was refused: each waited for what the other had";
+        let now = self.around.clock.now();
+        let conflict = lock_denied(project.clone(), what, holder, denied, came_of_it, now);
+        self.tell(project, Happening::ConflictDetected(Box::new(conflict)).into());
     }
 
     pub(super) fn settler(&self) -> Arc<dyn Settler> {

@@ -11,7 +11,7 @@ use tandem_actors::blobs::{BlobHash, Blobs, fetch};
 use tandem_actors::clock::SystemClock;
 use tandem_actors::event::By;
 use tandem_actors::files::{Files, MAX_VERSION_BYTES, Parts, Place, Put, Versions, Written};
-use tandem_actors::guard::{Attempt, Collisions as _, Ruling};
+use tandem_actors::guard::{Attempt, Collisions as _, Diverged, Ruling, Writing};
 use tandem_actors::ids::{SessionId, UserId};
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::locks::{Answer, Fence, Holder, Keeper, Lease, Mode, Request, Resource};
@@ -763,6 +763,141 @@ async fn a_changed_branch_is_one_conflict_for_each_session() {
     assert_eq!(conflicts.len(), 1, "{conflicts:?}");
     assert_eq!((conflicts[0].kind, &*conflicts[0].subject), (ConflictKind::ContextSwitch, "main"));
     assert!(conflicts[0].theirs.what.ends_with("a.txt, b.txt"), "{}", conflicts[0].theirs.what);
+    desk.files.saw(session, &desk.place("a.txt")).await;
+    assert_eq!(desk.told.resolutions(), [], "it has not read all of them again");
+    desk.files.saw(session, &desk.place("b.txt")).await;
+    assert_eq!(desk.told.resolutions(), [Resolution::Waited]);
+}
+
+#[tokio::test]
+async fn a_session_that_is_gone_has_no_conflict_about_what_it_had_read() {
+    let desk = Desk::open().await;
+    desk.write("a.txt", "1\n");
+    let agent = Agent::with(&desk, "a.txt").await;
+    let watcher = Watcher::new(&desk.files);
+    let project = desk.project.to_str().unwrap().into();
+    let _interest = watcher.watch(&project);
+    watched(&desk, &watcher).await;
+    desk.write("a.txt", "2\n");
+    desk.told.until("the conflict", |one| matches!(one, Happening::ConflictDetected(_))).await;
+    desk.files.left(agent.session, &project);
+    assert_eq!(desk.told.resolutions(), [Resolution::Waited]);
+}
+
+/// A call of an agent that is to make this of its file, open as long as what is returned.
+fn calls(desk: &Desk, agent: &Agent, meant: &str) -> tokio::sync::watch::Sender<()> {
+    let open = tokio::sync::watch::Sender::new(());
+    desk.files.begins(Writing {
+        session: agent.session,
+        path: desk.path(agent.file),
+        before: agent.seen,
+        meant: Some(meant.into()),
+        ended: open.subscribe(),
+    });
+    open
+}
+
+/// Waits until the watcher has looked at everything that was written until now.
+async fn all_is_seen(desk: &Desk, name: &str) {
+    desk.write(name, "");
+    let is_it =
+        |one: &Happening| matches!(one, Happening::FileChanged { file_path, .. } if file_path == name);
+    desk.told.until(name, is_it).await;
+}
+
+#[tokio::test]
+async fn what_a_call_makes_is_its_own_however_late_it_says_so() {
+    let desk = Desk::open().await;
+    desk.write("a.txt", "1\n");
+    let agent = Agent::with(&desk, "a.txt").await;
+    let watcher = Watcher::new(&desk.files);
+    let project = desk.project.to_str().unwrap().into();
+    let _interest = watcher.watch(&project);
+    watched(&desk, &watcher).await;
+    let call = calls(&desk, &agent, "2\n");
+    desk.write("a.txt", "2\n");
+    all_is_seen(&desk, "first").await;
+    assert!(desk.told.strange().iter().all(|(file, _)| file != "a.txt"), "{:?}", desk.told.all());
+    // It says so at last.
+    desk.files.wrote(agent.session, &desk.path("a.txt"), Some(BlobHash::of(b"2\n")));
+    drop(call);
+    all_is_seen(&desk, "second").await;
+    assert!(desk.told.strange().iter().all(|(file, _)| file != "a.txt"), "{:?}", desk.told.all());
+    assert!(desk.told.conflicts().is_empty());
+
+    // A stranger's change is told while the call is open.
+    let _call = calls(&desk, &agent, "3\n");
+    desk.write("a.txt", "by a program\n");
+    desk.told.until("the conflict", |one| matches!(one, Happening::ConflictDetected(_))).await;
+    assert!(desk.told.strange().iter().any(|(file, _)| file == "a.txt"));
+}
+
+#[tokio::test]
+async fn what_a_call_has_made_that_ends_without_a_word_is_told_for_it() {
+    let desk = Desk::open().await;
+    desk.write("a.txt", "1\n");
+    let agent = Agent::with(&desk, "a.txt").await;
+    let watcher = Watcher::new(&desk.files);
+    let project = desk.project.to_str().unwrap().into();
+    let _interest = watcher.watch(&project);
+    watched(&desk, &watcher).await;
+    let call = calls(&desk, &agent, "2\n");
+    desk.write("a.txt", "2\n");
+    all_is_seen(&desk, "first").await;
+    drop(call);
+    let by = Some(Holder::SessionId(agent.session));
+    let is_its = |one: &Happening| matches!(one, Happening::FileChanged { holder, .. } if *holder == by);
+    desk.told.until("the change", is_its).await;
+    assert!(desk.told.conflicts().is_empty());
+}
+
+#[tokio::test]
+async fn a_write_that_is_not_there_is_kept_with_what_is_there() {
+    let desk = Desk::open().await;
+    desk.write("a.txt", "1\n");
+    let agent = Agent::with(&desk, "a.txt").await;
+    desk.write("a.txt", "by a program\n");
+    let begun = Instant::now();
+    let diverged = |meant: &str| Diverged {
+        session: agent.session,
+        project: desk.project.to_str().unwrap().into(),
+        path: desk.path("a.txt"),
+        before: agent.seen,
+        meant: meant.to_owned(),
+    };
+    desk.files.diverged(diverged("by the agent\n")).await;
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    let conflict = desk.told.conflicts().pop().unwrap();
+    assert_eq!((conflict.kind, conflict.resolution), (ConflictKind::StateDivergence, None));
+    assert_eq!(desk.version(conflict.ours.hash.as_ref()).await, "by a program\n");
+    assert_eq!(desk.version(conflict.theirs.hash.as_ref()).await, "by the agent\n");
+    assert_eq!(desk.version(conflict.base.as_ref()).await, "1\n");
+    desk.settle(&conflict, Resolution::Theirs, None).await.unwrap();
+    assert_eq!(desk.text("a.txt"), "by the agent\n");
+
+    desk.files.diverged(diverged("again\n")).await;
+    let again = desk.told.conflicts().pop().unwrap();
+    assert_eq!(again.conflict_id, conflict.conflict_id, "the same session and the same file");
+    desk.files.saw(agent.session, &desk.place("a.txt")).await;
+    assert_eq!(desk.told.resolutions(), [Resolution::Waited], "it knows what is there");
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_settled_with_ours_alone() {
+    let desk = Desk::open().await;
+    desk.write("a.txt", "1\n");
+    let file = conflict_of(&desk.put("a.txt", "2\n", None).await.unwrap_err());
+    for kind in [ConflictKind::GitMerge, ConflictKind::ContextSwitch, ConflictKind::ResourceLock] {
+        let conflict = Conflict { kind, ..file.clone() };
+        for (resolution, content) in
+            [(Resolution::Theirs, None), (Resolution::Merged, None), (Resolution::Merged, Some("x"))]
+        {
+            let refusal = desk.settle(&conflict, resolution, content).await.unwrap_err();
+            assert_eq!(refusal.code, Code::BadRequest, "{kind:?} {resolution:?}");
+        }
+        desk.settle(&conflict, Resolution::Ours, None).await.unwrap();
+    }
+    assert_eq!(desk.text("a.txt"), "1\n");
 }
 
 #[tokio::test]

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tandem_actors::agent::{AgentInput, AgentOutput, ExitCause, Hook, HookAnswer, Moment};
-use tandem_actors::guard::{Mode, Ruling};
+use tandem_actors::blobs::BlobHash;
+use tandem_actors::guard::Ruling;
 use tandem_actors::ids::{MessageId, SessionId};
 use tandem_actors::locks::{self, Answer, Holder, Request, Resource};
+use tandem_actors::project::Enforcement;
 use tandem_actors::session::{Command, Policy};
 
-use crate::support::{House, Played, raw};
+use crate::support::{House, Played, by, raw};
 
 /// A session in the middle of a turn.
 struct Worker {
@@ -125,6 +127,11 @@ fn write(path: &Path, text: &str) -> Value {
     json!({"file_path": path, "content": text})
 }
 
+async fn enforce(house: &House, enforcement: Enforcement) {
+    let project = house.project().to_string_lossy().into();
+    house.hub.projects.enforce(&project, enforcement, by("phone")).await.unwrap();
+}
+
 async fn is_waiting(house: &House) {
     counts(house, |(_, waiting)| waiting > 0).await;
 }
@@ -189,6 +196,8 @@ async fn who_waited_in_vain_is_told_who_has_it() {
     second.hook(Moment::Before, "Edit", &file).await;
     let reason = reason(second.answer_within(60).await);
     assert_eq!(asked.elapsed().as_secs(), 20);
+    let told = house.watchman.told("conflict_detected");
+    assert_eq!(told[0]["conflictType"], "resource_lock", "{told:?}");
     for part in ["a.txt is locked by", "\"Fix the login\"", &first.session.to_string(), "waited for 20 s"] {
         assert!(reason.contains(part), "{part}: {reason}");
     }
@@ -405,23 +414,82 @@ async fn a_lock_that_was_taken_away_during_a_write_is_a_conflict() {
 }
 
 #[actix::test]
+async fn what_was_denied_is_on_record_once() {
+    let house = House::open().await;
+    let (first, mut second, file) = one_has_it(&house).await;
+    enforce(&house, Enforcement::Warn).await;
+    for _ in 0..3 {
+        second.passes("Edit", &file).await;
+    }
+    let told = house.watchman.told("conflict_detected");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["conflictType"], &told[0]["subject"]), (&"resource_lock".into(), &"a.txt".into()));
+    assert_eq!(told[0]["ours"]["holder"], json!({"sessionId": first.session}));
+    assert_eq!(told[0]["theirs"]["holder"], json!({"sessionId": second.session}));
+    assert_eq!(told[0]["resolution"], "ours", "nothing is left to decide");
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_write_that_is_not_there_is_a_divergence() {
+    let house = House::open().await;
+    let path = house.project().join("a.txt");
+    std::fs::write(&path, "a one\n").unwrap();
+    let mut worker = Worker::in_a_turn(&house).await;
+    worker.reads(&path).await;
+    worker.passes("Edit", &edit(&path)).await;
+    // Somebody writes between the tool and its word.
+    std::fs::write(&path, "by a program\n").unwrap();
+    worker.after("Edit", &edit(&path)).await;
+    let diverged = house.watchman.diverged.lock().unwrap().clone();
+    assert_eq!(diverged.len(), 1);
+    assert_eq!(diverged[0].meant, "b one\n");
+    // It goes on from its own, so the next one is an attempt.
+    worker.before("Write", &write(&path, "next\n")).await;
+    let attempts = house.watchman.attempts.lock().unwrap().clone();
+    assert_eq!(attempts[0].seen, Some(BlobHash::of(b"b one\n")));
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_call_is_open_until_its_end_is_told_or_its_turn_is_over() {
+    let house = House::open().await;
+    let path = house.project().join("a.txt");
+    let mut worker = Worker::in_a_turn(&house).await;
+    let is_open = || house.watchman.writing.lock().unwrap().last().unwrap().is_open();
+    worker.passes("Write", &write(&path, "one\n")).await;
+    assert!(is_open());
+    assert_eq!(house.watchman.writing.lock().unwrap()[0].meant.as_deref(), Some("one\n"));
+    std::fs::write(&path, "one\n").unwrap();
+    worker.after("Write", &write(&path, "one\n")).await;
+    assert!(!is_open());
+    assert!(house.watchman.diverged.lock().unwrap().is_empty());
+    worker.passes("Write", &write(&path, "two\n")).await;
+    assert!(is_open());
+    worker.ends_turn().await;
+    counts(&house, |counts| counts == (0, 0)).await;
+    assert!(!is_open());
+    house.close().await;
+}
+
+#[actix::test]
 async fn where_locks_only_warn_it_goes_on_and_people_are_told() {
     let house = House::open().await;
     let (_first, mut second, file) = one_has_it(&house).await;
-    *house.watchman.mode.lock().unwrap() = Mode::Warn;
+    enforce(&house, Enforcement::Warn).await;
     second.passes("Edit", &file).await;
     assert_eq!(house.watchman.told("lock_denied").len(), 1);
     let path = house.project().join("b.txt");
     std::fs::write(&path, "one").unwrap();
     assert!(matches!(second.writes(&path, "two").await, HookAnswer::Pass));
-    assert_eq!(house.watchman.told("conflict_detected")[0]["subject"], "b.txt");
+    assert_eq!(house.watchman.attempts.lock().unwrap()[0].shown, "b.txt");
     house.close().await;
 }
 
 #[actix::test]
 async fn where_nobody_looks_nothing_is_locked() {
     let house = House::open().await;
-    *house.watchman.mode.lock().unwrap() = Mode::Off;
+    enforce(&house, Enforcement::Off).await;
     let (_first, mut second, file) = one_has_it(&house).await;
     second.passes("Edit", &file).await;
     assert_eq!(house.hub.locks.keeper().counts(), (0, 0));

@@ -18,7 +18,7 @@ use tandem_actors::clock::{ManualClock, Timestamp};
 use tandem_actors::content::Content;
 use tandem_actors::event::{Approval, By, Event, SubmitMode};
 use tandem_actors::files::Versions;
-use tandem_actors::guard::{Attempt, Collisions, Enforcement, Mode, ReadAgain, Rules, Ruling};
+use tandem_actors::guard::{Attempt, Collisions, Diverged, ReadAgain, Rules, Ruling, Writing};
 use tandem_actors::hub::Hub;
 use tandem_actors::ids::{Epoch, MessageId, Seq, SessionId, UserId};
 use tandem_actors::journal::{Journal, MemoryJournal, TranscriptLine};
@@ -59,16 +59,17 @@ impl Gauge for Loads {
 /// What the guard goes by, as the test wants it, and what it has told.
 #[derive(Clone, Default)]
 pub struct Watchman {
-    pub mode: Arc<Mutex<Mode>>,
     pub ruling: Arc<Mutex<Option<Ruling>>>,
     pub attempts: Arc<Mutex<Vec<Attempt>>>,
     pub told: Arc<Mutex<Vec<ProjectEvent>>>,
+    pub writing: Arc<Mutex<Vec<Writing>>>,
+    pub diverged: Arc<Mutex<Vec<Diverged>>>,
 }
 
 impl Watchman {
     fn rules(&self) -> Rules {
         let me = Arc::new(self.clone());
-        Rules { enforcement: me.clone(), collisions: Some(me.clone()), feed: me, ..Rules::default() }
+        Rules { collisions: Some(me.clone()), feed: me, ..Rules::default() }
     }
 
     /// All that was told of a kind, as JSON.
@@ -79,12 +80,6 @@ impl Watchman {
     }
 }
 
-impl Enforcement for Watchman {
-    fn of(&self, _project: &str) -> Mode {
-        *self.mode.lock().unwrap()
-    }
-}
-
 impl Collisions for Watchman {
     fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling> {
         self.attempts.lock().unwrap().push(attempt.clone());
@@ -92,6 +87,20 @@ impl Collisions for Watchman {
             Some(ruling) => Box::pin(std::future::ready(ruling)),
             None => ReadAgain.before_write(attempt),
         }
+    }
+
+    fn begins(&self, writing: Writing) {
+        self.writing.lock().unwrap().push(writing);
+    }
+
+    fn diverged(&self, diverged: Diverged) -> BoxFuture<'static, ()> {
+        self.diverged.lock().unwrap().push(diverged);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn write_over(&self, attempt: Attempt) -> BoxFuture<'static, ()> {
+        self.attempts.lock().unwrap().push(attempt);
+        Box::pin(std::future::ready(()))
     }
 }
 

@@ -148,6 +148,7 @@ mod tests {
     use serde_json::value::RawValue;
     use tandem_actors::event::{Approval, By};
     use tandem_actors::locks::{Fence, Holder, Kind, Mode, Reason};
+    use tandem_actors::project::Enforcement;
     use tandem_actors::refusal::Code;
     use tandem_actors::session::{AgentView, Status, Summary};
 
@@ -386,10 +387,11 @@ mod tests {
             locks: Vec::new(),
             conflicts: Vec::new(),
             sessions: Vec::new(),
+            enforcement: Enforcement::Warn,
         };
         assert_eq!(
             answer(&Reply::SubscribedProject(Box::new(subscribed))),
-            r#"{"type":"subscribed_project","projectPath":"/p","head":4,"from":2,"epoch":"e1","reset":false,"locks":[],"conflicts":[],"sessions":[],"ref":"r1"}"#
+            r#"{"type":"subscribed_project","projectPath":"/p","head":4,"from":2,"epoch":"e1","reset":false,"locks":[],"conflicts":[],"sessions":[],"enforcement":"warn","ref":"r1"}"#
         );
     }
 

@@ -269,6 +269,7 @@ async fn enter(hub: Hub, wanted: SubscribeProject) -> Result<Entered, Refusal> {
         locks: hub.locks.list(Some(&project)),
         conflicts,
         sessions: hub.projects.members(&project),
+        enforcement: hub.projects.enforcements().of(&project),
     };
     Ok(Entered { followed: Followed { visit, asked_as }, reply, start })
 }

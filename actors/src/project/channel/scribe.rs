@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::event::Record;
 use crate::ids::Term;
 use crate::journal::{Append, Journal, JournalError};
-use crate::project::{Happening, ProjectEvent};
+use crate::project::{ConflictKind, Enforcements, Happening, ProjectEvent, Resolution};
 
 /// When an append of which nothing was written is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -27,6 +27,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 pub(crate) struct Surroundings {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) enforcements: Arc<Enforcements>,
 }
 
 /// See the module.
@@ -75,6 +76,7 @@ impl Scribe {
     }
 
     fn loaded(&mut self, state: State, term: Term, context: &mut Context<Self>) {
+        self.around.enforcements.note(&self.channel.project, state.enforcement());
         let now = self.around.clock.now();
         let gone = |session_id| {
             let event = Happening::SessionDisconnected { session_id }.into();
@@ -85,9 +87,19 @@ impl Scribe {
             inner.state = Some(state.clone());
             std::mem::take(&mut inner.is_of_earlier_server)
         };
+        // What a conversation had read went with the server, and it reads again before it writes.
+        let over = |conflict_id| {
+            let resolution = Resolution::Waited;
+            let event = Happening::ConflictResolved { conflict_id, resolution, by: None }.into();
+            Told { at: now, event, written: None }
+        };
         // Who was connected when an earlier server ended is not any more, unless it is said anew.
         let farewells: Vec<Told> = match was_another_servers {
-            true => state.members().map(gone).collect(),
+            true => state
+                .members()
+                .map(gone)
+                .chain(state.open_of(ConflictKind::ContextSwitch).map(over))
+                .collect(),
             false => Vec::new(),
         };
         self.channel.room.tail().continue_at(state.head);
@@ -185,6 +197,9 @@ impl Scribe {
     /// Everything in the append is durable: now it may be seen.
     fn landed(&mut self, flight: Flight) {
         self.channel.inner().state.clone_from(&self.staged);
+        if let Some(state) = &self.staged {
+            self.around.enforcements.note(&self.channel.project, state.enforcement());
+        }
         self.channel.room.tail().append(&flight.append.records);
         for written in flight.written {
             let _ = written.send(());

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{ChainHash, Record};
 use crate::ids::{Seq, SessionId};
-use crate::project::{Conflict, ConflictId, Happening, ProjectEvent, Role};
+use crate::project::{Conflict, ConflictId, ConflictKind, Enforcement, Happening, ProjectEvent, Role};
 
 /// Settled conflicts that are shown: what was settled last is what people ask about. Older ones stay in the journal.
 const MAX_SETTLED: usize = 100;
@@ -26,6 +26,7 @@ pub(crate) struct State {
     /// The oldest first.
     settled: VecDeque<Entry>,
     members: BTreeMap<SessionId, Role>,
+    enforcement: Option<Enforcement>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,6 +48,9 @@ pub(crate) struct Index {
     pub(crate) settled: Vec<(Seq, Seq)>,
     /// Who was connected.
     pub(crate) members: BTreeMap<SessionId, Role>,
+    /// How agents are to be held to the locks, where people have chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) enforcement: Option<Enforcement>,
 }
 
 impl State {
@@ -58,12 +62,14 @@ impl State {
             open: BTreeMap::new(),
             settled: VecDeque::new(),
             members: BTreeMap::new(),
+            enforcement: None,
         }
     }
 
     /// The state as of an index, before the events of [`Index::seqs`] are brought back.
     pub(crate) fn of(channel: SessionId, index: &Index) -> Self {
-        Self { head: index.head, members: index.members.clone(), ..Self::empty(channel) }
+        let (head, members, enforcement) = (index.head, index.members.clone(), index.enforcement);
+        Self { head, members, enforcement, ..Self::empty(channel) }
     }
 
     /// Takes in the next event.
@@ -81,6 +87,9 @@ impl State {
             ProjectEvent::Other(Happening::SessionDisconnected { session_id }) => {
                 self.members.remove(session_id);
             }
+            ProjectEvent::Other(Happening::EnforcementChanged { enforcement, .. }) => {
+                self.enforcement = Some(*enforcement);
+            }
             _ => {}
         }
     }
@@ -90,7 +99,17 @@ impl State {
         match event {
             ProjectEvent::Other(Happening::ConflictDetected(conflict)) => {
                 let conflict: Arc<Conflict> = Arc::new((**conflict).clone());
-                self.open.insert(conflict.conflict_id, Entry { found: seq, settled: 0, conflict });
+                let entry = Entry { found: seq, settled: seq, conflict };
+                // Of what nothing is left to decide, there is only the record.
+                match entry.conflict.resolution {
+                    None => {
+                        // It may have been settled before, and be there again.
+                        let id = entry.conflict.conflict_id;
+                        self.settled.retain(|settled| settled.conflict.conflict_id != id);
+                        self.open.insert(id, entry);
+                    }
+                    Some(_) => self.settled(entry),
+                }
             }
             ProjectEvent::Other(Happening::ConflictResolved { conflict_id, resolution, by }) => {
                 let Some(entry) = self.open.remove(conflict_id) else { return };
@@ -99,12 +118,16 @@ impl State {
                     resolved_by: by.clone(),
                     ..Conflict::clone(&entry.conflict)
                 };
-                self.settled.push_back(Entry { settled: seq, conflict: conflict.into(), ..entry });
-                if self.settled.len() > MAX_SETTLED {
-                    self.settled.pop_front();
-                }
+                self.settled(Entry { settled: seq, conflict: conflict.into(), ..entry });
             }
             _ => {}
+        }
+    }
+
+    fn settled(&mut self, entry: Entry) {
+        self.settled.push_back(entry);
+        if self.settled.len() > MAX_SETTLED {
+            self.settled.pop_front();
         }
     }
 
@@ -115,13 +138,15 @@ impl State {
             open: self.open.iter().map(|(id, entry)| (*id, entry.found)).collect(),
             settled: self.settled.iter().map(|entry| (entry.found, entry.settled)).collect(),
             members: self.members.clone(),
+            enforcement: self.enforcement,
         }
     }
 
     /// All conflicts that are known: those that are open, the oldest first, then those that were settled, the latest first.
     pub(crate) fn conflicts(&self) -> Vec<Arc<Conflict>> {
-        let entries = self.open.values().chain(self.settled.iter().rev());
-        entries.map(|entry| entry.conflict.clone()).collect()
+        let mut open: Vec<&Entry> = self.open.values().collect();
+        open.sort_by_key(|entry| entry.found);
+        open.into_iter().chain(self.settled.iter().rev()).map(|entry| entry.conflict.clone()).collect()
     }
 
     /// A conflict that is open, or was settled lately.
@@ -135,6 +160,17 @@ impl State {
         self.open.len()
     }
 
+    /// How agents are to be held to the locks, where people have chosen.
+    pub(crate) fn enforcement(&self) -> Option<Enforcement> {
+        self.enforcement
+    }
+
+    /// Open conflicts of this kind.
+    pub(crate) fn open_of(&self, kind: ConflictKind) -> impl Iterator<Item = ConflictId> {
+        let is_wanted = move |entry: &&Entry| entry.conflict.kind == kind;
+        self.open.values().filter(is_wanted).map(|entry| entry.conflict.conflict_id)
+    }
+
     /// Who is connected.
     pub(crate) fn members(&self) -> impl Iterator<Item = SessionId> {
         self.members.keys().copied()
@@ -144,7 +180,12 @@ impl State {
 impl Index {
     /// Whether a conflict can be in it: settled ones are known by their place alone.
     pub(crate) fn may_have(&self, conflict: ConflictId) -> bool {
-        self.open.iter().any(|(open, _)| *open == conflict) || !self.settled.is_empty()
+        self.is_open(conflict) || !self.settled.is_empty()
+    }
+
+    /// Whether a conflict is open.
+    pub(crate) fn is_open(&self, conflict: ConflictId) -> bool {
+        self.open.iter().any(|(open, _)| *open == conflict)
     }
 
     /// The events that are to be brought back, in their order.
@@ -153,6 +194,8 @@ impl Index {
         let settled = self.settled.iter().flat_map(|(found, settled)| [*found, *settled]);
         let mut seqs: Vec<Seq> = open.chain(settled).collect();
         seqs.sort_unstable();
+        // What was found and settled at once is one event.
+        seqs.dedup();
         seqs
     }
 }
@@ -163,8 +206,9 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::ids::Term;
-    use crate::project::{ConflictKind, Resolution, Side};
+    use crate::event::By;
+    use crate::ids::{Term, UserId};
+    use crate::project::{Resolution, Side};
 
     const PROJECT: &str = "/srv/app";
 
@@ -202,6 +246,20 @@ mod tests {
         }
     }
 
+    fn settled_at_once(number: u128) -> ProjectEvent {
+        let ProjectEvent::Other(Happening::ConflictDetected(conflict)) = detected(number) else {
+            panic!("none")
+        };
+        let conflict = Conflict { resolution: Some(Resolution::Ours), ..*conflict };
+        Happening::ConflictDetected(Box::new(conflict)).into()
+    }
+
+    fn chosen(number: u128) -> ProjectEvent {
+        let enforcement = if number.is_multiple_of(2) { Enforcement::Warn } else { Enforcement::Off };
+        let by = By { device_id: "phone".parse().unwrap(), user_id: UserId::owner() };
+        Happening::EnforcementChanged { enforcement, by }.into()
+    }
+
     fn play(events: &[ProjectEvent]) -> (State, Vec<Record>) {
         let mut state = State::empty(SessionId::of_channel(PROJECT));
         let mut records = Vec::new();
@@ -228,11 +286,13 @@ mod tests {
     }
 
     fn event() -> impl Strategy<Value = ProjectEvent> {
-        (0..4_u8, 0..6_u128).prop_map(|(kind, number)| match kind {
+        (0..6_u8, 0..6_u128).prop_map(|(kind, number)| match kind {
             0 => detected(number),
             1 => resolved(number),
             2 => member(number, true),
-            _ => member(number, false),
+            3 => member(number, false),
+            4 => settled_at_once(number),
+            _ => chosen(number),
         })
     }
 
@@ -262,6 +322,20 @@ mod tests {
         assert_eq!(conflicts[0].subject, "149.txt");
         assert_eq!(conflicts[0].resolution, Some(Resolution::Ours));
         assert_eq!(state.open_conflicts(), 0);
+    }
+
+    #[test]
+    fn what_is_settled_when_it_is_found_is_never_open() {
+        let (state, _) = play(&[settled_at_once(1)]);
+        assert_eq!((state.open_conflicts(), state.conflicts().len()), (0, 1));
+    }
+
+    #[test]
+    fn a_conflict_that_is_there_again_is_one_that_is_open() {
+        let (state, _) = play(&[detected(1), detected(1), resolved(1), detected(2), detected(1)]);
+        let subjects: Vec<String> = state.conflicts().iter().map(|one| one.subject.clone()).collect();
+        assert_eq!(subjects, ["2.txt", "1.txt"], "the oldest first");
+        assert_eq!(state.open_conflicts(), 2);
     }
 
     #[test]
