@@ -21,6 +21,7 @@ mod settler;
 
 use std::sync::Arc;
 
+pub use channel::first_kept;
 pub use conflict::{Conflict, ConflictId, ConflictKind, Resolution, Side};
 pub use event::{ChangeType, Happening, ProjectEvent, Role};
 pub use lock_answer::{LockAnswer, LockEntry};
