@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use serde_json::Value;
 use tandem_actors::clock::Timestamp;
 use tandem_actors::device::{ProjectWish, Reply, SubscribeProject, SubscribedProject, Wish};
@@ -10,8 +11,8 @@ use tandem_actors::ids::{Epoch, Seq, SessionId};
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::locks::{Kind, Mode};
 use tandem_actors::project::{
-    Conflict, ConflictId, ConflictKind, Feed as _, Happening, LockAct, LockAnswer, LockName, Resolution,
-    Side, Wait,
+    ChangeType, Conflict, ConflictId, ConflictKind, Feed as _, Happening, LockAct, LockAnswer, LockName,
+    Resolution, Side, Wait,
 };
 use tandem_actors::refusal::Code;
 use tandem_actors::room::Ending;
@@ -166,6 +167,61 @@ async fn a_channel_is_resumed_over_a_restart_and_another_history_starts_over() {
     assert_eq!(kinds(&device.frames()), ["conflict_detected"], "what was not seen, and nothing twice");
     let subscribed = follow(&mut device, here(6, "0000000000000000")).await;
     assert_eq!((subscribed.from, subscribed.reset), (1, true));
+    house.close().await;
+}
+
+fn changed(number: usize) -> Happening {
+    let file_path = format!("{number}.txt");
+    Happening::FileChanged { file_path, change_type: ChangeType::Modified, hash: None, holder: None }
+}
+
+#[actix::test]
+async fn a_channel_keeps_its_newest_events_and_what_is_not_settled_also_over_a_restart() {
+    let house = House::open().await;
+    let (path, channel) = (project(&house), channel(&house));
+    let here = |after: Option<Seq>| SubscribeProject {
+        project: path.to_string(),
+        after,
+        epoch: None,
+        hash: None,
+        tail: None,
+    };
+    house.hub.projects.keep_only(10);
+    let mut device = following(&house, "phone").await;
+    let found = conflict(&house);
+    house.hub.projects.tell(&path, detected(&found).into());
+    for number in 0..50 {
+        house.hub.projects.tell_durably(&path, changed(number).into()).await.unwrap();
+    }
+    house.settle().await;
+    assert_eq!(device.frames().len(), 51, "who follows misses nothing");
+    let seqs: Vec<Seq> = house.journal.records(channel).iter().map(|record| record.seq).collect();
+    assert_eq!(seqs[0], 1, "the conflict is not settled");
+    let first = seqs[1];
+    assert!((32..=42).contains(&first), "{seqs:?}");
+    assert_eq!(seqs[1..], (first..=51).collect::<Vec<_>>());
+
+    let late = follow(&mut device, here(Some(5))).await;
+    assert_eq!((late.head, late.from, late.reset), (51, first, true));
+    assert_eq!(device.frames().first().unwrap()["seq"], first);
+    let fresh = follow(&mut device, here(None)).await;
+    assert_eq!(fresh.from, first);
+    let known = follow(&mut device, here(Some(first))).await;
+    assert_eq!((known.from, known.reset), (first + 1, false));
+    let (journal, _folder) = house.crash().await;
+
+    let house = House::open_on(journal).await;
+    let mut device = Wireless::connect(&house, "phone");
+    let late = follow(&mut device, here(Some(5))).await;
+    assert_eq!((late.head, late.from, late.reset), (51, first, true));
+    assert_eq!(late.conflicts.iter().map(|one| one.conflict_id).collect::<Vec<_>>(), [found.conflict_id]);
+    assert_eq!(device.frames().len() as Seq, 51 - first + 1);
+    let visit = house.hub.projects.visit(&path).await.unwrap();
+    let mut left_behind = visit.follow(Arc::new(house.journal.clone()), 5);
+    assert!(left_behind.next().await.unwrap().is_err(), "what is missing is not passed over");
+    assert!(left_behind.is_left_behind());
+    let resolve = house.hub.projects.resolve(found.conflict_id, Resolution::Ours, None, by("phone"));
+    resolve.await.unwrap();
     house.close().await;
 }
 

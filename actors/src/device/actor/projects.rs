@@ -259,7 +259,7 @@ async fn enter(hub: Hub, wanted: SubscribeProject) -> Result<Entered, Refusal> {
     let hash = hash_at_cursor(&hub, &wanted).await?;
     let epoch = hub.journal.epoch();
     let (head, conflicts) = visit.look();
-    let start = start(&wanted, &epoch, head, hash.as_deref());
+    let start = start(&wanted, &epoch, head, hash.as_deref()).not_before(visit.first());
     let reply = SubscribedProject {
         project_path: project.clone(),
         head,
