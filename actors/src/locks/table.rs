@@ -253,17 +253,17 @@ impl Table {
         self.deadlines.first().map(|(due, _)| *due)
     }
 
-    /// The lease under which a holder has exactly this resource.
+    /// The leases under which a holder has exactly this resource: several when it shared it before it had it alone, or
+    /// asked twice while it waited.
     #[must_use]
-    pub fn lease_of(&self, holder: &Holder, resource: &Resource) -> Option<Ticket> {
-        self.leases_on(holder, resource).min()
+    pub fn leases_of(&self, holder: &Holder, resource: &Resource) -> Vec<Ticket> {
+        self.leases_on(holder, resource).collect()
     }
 
     /// Who holds exactly this resource.
-    #[must_use]
-    pub fn holding(&self, resource: &Resource) -> Option<Entry<'_>> {
-        let mut marks = self.tree.marks_of(resource).filter_map(|ticket| self.entry(ticket));
-        marks.find(|entry| entry.request.is_held() && entry.request.names(resource))
+    pub fn holding(&self, resource: &Resource) -> impl Iterator<Item = Entry<'_>> {
+        let marks = self.tree.marks_of(resource).filter_map(|ticket| self.entry(ticket));
+        marks.filter(|entry| entry.request.is_held() && entry.request.names(resource))
     }
 
     /// Everything that a holder has or waits for, in the order of asking.
