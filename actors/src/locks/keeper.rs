@@ -204,6 +204,16 @@ impl Keeper {
 
     /// Asks for locks. What the holder has already is renewed and keeps its fence.
     pub fn acquire(self: &Arc<Self>, request: Request) -> Answer {
+        self.take_in(request, false)
+    }
+
+    /// The same for something that the server does for the holder, under a ticket of its own: what the holder asks for,
+    /// renews or gives back meanwhile has nothing to do with it. It ends with [`Keeper::withdraw`], or its time.
+    pub fn acquire_apart(self: &Arc<Self>, request: Request) -> Answer {
+        self.take_in(request, true)
+    }
+
+    fn take_in(self: &Arc<Self>, request: Request, is_apart: bool) -> Answer {
         let Request { holder, project, wants, ttl, wait, is_kept } = request;
         let mut desk = self.desk();
         let now = self.now();
@@ -216,7 +226,8 @@ impl Keeper {
         }
         let wait_until = (!wait.is_zero()).then(|| now.saturating_add(millis(wait)));
         let ask = Ask { holder: holder.clone(), wants: wants.clone(), ttl: millis(ttl), wait_until };
-        let (outcome, news) = desk.table.ask(ask, now);
+        let (outcome, news) =
+            if is_apart { desk.table.ask_apart(ask, now) } else { desk.table.ask(ask, now) };
         let resources: Vec<Resource> = wants.iter().map(|(resource, _)| resource.clone()).collect();
         let answer = match outcome {
             Outcome::Granted(grant) => {
@@ -353,6 +364,7 @@ impl Keeper {
                 ticket: entry.ticket,
                 holder: entry.holder().clone(),
                 wants: entry.resources().map(|(resource, mode)| (resource.clone(), mode)).collect(),
+                is_apart: entry.is_apart(),
                 fence: held.map(|(fence, _, _)| fence),
                 since: held.map(|(_, since, _)| self.time_of(since)),
                 until: held.map(|(_, _, until)| self.time_of(until)),
@@ -535,6 +547,8 @@ pub struct Held {
     pub holder: Holder,
     /// What it is about.
     pub wants: Vec<(Resource, Mode)>,
+    /// Whether it is for something that the server does for the holder.
+    pub is_apart: bool,
     /// Its fence, if it holds.
     pub fence: Option<Fence>,
     /// Since when it holds.

@@ -113,6 +113,7 @@ struct Request {
     holder: Holder,
     wants: Vec<Want>,
     ttl: Millis,
+    is_apart: bool,
     stand: Stand,
 }
 
@@ -156,7 +157,17 @@ impl Table {
     ///
     /// A grant may let in another request of the same holder: those that it waited behind now wait for it.
     pub fn ask(&mut self, ask: Ask, now: Millis) -> (Outcome, Vec<News>) {
-        let outcome = self.decide(ask, now);
+        self.take_in(ask, false, now)
+    }
+
+    /// The same for something that the server does for the holder: under a ticket of its own, which no other request of
+    /// the holder is given, renews or gives back.
+    pub fn ask_apart(&mut self, ask: Ask, now: Millis) -> (Outcome, Vec<News>) {
+        self.take_in(ask, true, now)
+    }
+
+    fn take_in(&mut self, ask: Ask, is_apart: bool, now: Millis) -> (Outcome, Vec<News>) {
+        let outcome = self.decide(ask, is_apart, now);
         let news = match &outcome {
             Outcome::Granted(grant) => self.let_in_more_of(grant.ticket, now),
             _ => Vec::new(),
@@ -164,13 +175,14 @@ impl Table {
         (outcome, news)
     }
 
-    fn decide(&mut self, ask: Ask, now: Millis) -> Outcome {
+    fn decide(&mut self, ask: Ask, is_apart: bool, now: Millis) -> Outcome {
         let Ask { holder, wants, ttl, wait_until } = ask;
         let wants: Vec<Want> = wants
             .into_iter()
             .map(|(resource, mode)| Want { node: self.tree.node(&resource), resource, mode })
             .collect();
-        if let Some(held) = self.held_already(&holder, &wants)
+        if !is_apart
+            && let Some(held) = self.held_already(&holder, &wants)
             && let Some(grant) = self.renew(held, ttl, now)
         {
             return Outcome::Granted(grant);
@@ -179,7 +191,7 @@ impl Table {
         let ticket = Ticket(self.last_ticket);
         let blockers = self.blockers(ticket, &holder, &wants);
         let Some(first) = blockers.first().copied() else {
-            self.enter(ticket, Request { holder, wants, ttl, stand: Stand::Waits { until: now } });
+            self.enter(ticket, Request { holder, wants, ttl, is_apart, stand: Stand::Waits { until: now } });
             return Outcome::Granted(self.grant(ticket, now));
         };
         let waiting = self.describe(ticket, &blockers, first);
@@ -187,7 +199,7 @@ impl Table {
         if blockers.iter().filter(|blocker| self.is_waiting(**blocker)).count() >= MAX_WAITERS {
             return Outcome::Full;
         }
-        self.enter(ticket, Request { holder, wants, ttl, stand: Stand::Waits { until } });
+        self.enter(ticket, Request { holder, wants, ttl, is_apart, stand: Stand::Waits { until } });
         if self.may_close_a_ring(ticket) && self.played_out().is_waiting(ticket) {
             let cycle = self.cycle_through(ticket).unwrap_or_else(|| Cycle::from([]));
             self.leave(ticket);
@@ -470,11 +482,11 @@ impl Table {
         self.leases_on(holder, &first.resource).filter(covers).min()
     }
 
-    /// The leases under which a holder has exactly this resource.
+    /// The leases of the holder's own under which it has exactly this resource.
     fn leases_on(&self, holder: &Holder, resource: &Resource) -> impl Iterator<Item = Ticket> {
         self.tree.marks_of(resource).filter(|ticket| {
             let request = &self.requests[ticket];
-            request.is_held() && request.holder == *holder && request.names(resource)
+            request.is_held() && !request.is_apart && request.holder == *holder && request.names(resource)
         })
     }
 
@@ -628,6 +640,12 @@ impl Entry<'_> {
     /// What it is about.
     pub fn resources(&self) -> impl Iterator<Item = (&Resource, Mode)> {
         self.request.wants.iter().map(|want| (&want.resource, want.mode))
+    }
+
+    /// Whether it is something that the server does for the holder.
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        self.request.is_apart
     }
 
     /// The fence, since when, and until when, if it holds.
