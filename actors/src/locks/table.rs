@@ -14,6 +14,9 @@ use super::{Cycle, Fence, Holder, Millis, Mode, Ticket};
 /// How many requests may wait for one resource: more than the conversations of any project; the next one should try later.
 pub(super) const MAX_WAITERS: usize = 64;
 
+/// How many requests of one holder may wait at once: as many as one connection may have unanswered.
+pub(super) const MAX_WAITS: usize = 64;
+
 /// How many steps the search for a deadlock takes. 64 waiters that all wait for each other are 4,096.
 const MAX_STEPS: usize = 10_000;
 
@@ -97,7 +100,7 @@ pub struct Ended {
     pub fence: Option<Fence>,
 }
 
-/// See the module. Memory grows with what is held and waited for, and with nothing else.
+/// See the module. Memory grows with what is held and waited for; of other names it knows a bounded number.
 #[derive(Debug, Clone)]
 pub struct Table {
     tree: Tree,
@@ -177,6 +180,7 @@ impl Table {
 
     fn decide(&mut self, ask: Ask, is_apart: bool, now: Millis) -> Outcome {
         let Ask { holder, wants, ttl, wait_until } = ask;
+        self.tree.tidy();
         let wants: Vec<Want> = wants
             .into_iter()
             .map(|(resource, mode)| Want { node: self.tree.node(&resource), resource, mode })
@@ -196,7 +200,7 @@ impl Table {
         };
         let waiting = self.describe(ticket, &blockers, first);
         let Some(until) = wait_until.filter(|until| *until > now) else { return Outcome::Busy(waiting) };
-        if blockers.iter().filter(|blocker| self.is_waiting(**blocker)).count() >= MAX_WAITERS {
+        if self.is_full(&holder, &wants) {
             return Outcome::Full;
         }
         self.enter(ticket, Request { holder, wants, ttl, is_apart, stand: Stand::Waits { until } });
@@ -312,6 +316,7 @@ impl Table {
     /// Who would be in front of a holder that asked for all of this alone.
     #[must_use]
     pub fn in_front_of(&mut self, holder: &Holder, resources: &[Resource]) -> Option<Waiting> {
+        self.tree.tidy();
         let wants: Vec<Want> = resources
             .iter()
             .map(|resource| Want {
@@ -461,6 +466,14 @@ impl Table {
             });
         }
         waiting
+    }
+
+    /// Whether as many wait as may, for one of these or of this holder.
+    fn is_full(&self, holder: &Holder, wants: &[Want]) -> bool {
+        let is_waiting = |ticket: &Ticket| self.is_waiting(*ticket);
+        let waiters = |want: &Want| self.tree.marks_at(want.node).filter(is_waiting).count();
+        self.requests_of(holder).filter(is_waiting).count() >= MAX_WAITS
+            || wants.iter().any(|want| waiters(want) >= MAX_WAITERS)
     }
 
     fn is_waiting(&self, ticket: Ticket) -> bool {
