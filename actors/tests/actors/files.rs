@@ -95,6 +95,25 @@ struct Desk {
     _home: tempfile::TempDir,
 }
 
+fn parts(
+    keeper: &Arc<Keeper>,
+    feed: Arc<dyn Feed>,
+    journal: &MemoryJournal,
+    root: &Path,
+    waits: &[u64],
+) -> Parts {
+    Parts {
+        keeper: keeper.clone(),
+        feed,
+        blobs: Arc::new(journal.clone()),
+        versions: Versions::open(root.join("versions"), MAX_VERSION_BYTES).unwrap(),
+        clock: Arc::new(SystemClock::new()),
+        allowed_roots: vec![root.to_owned()],
+        waits: waits.iter().copied().map(Duration::from_millis).collect(),
+        lock_wait: Duration::from_secs(5),
+    }
+}
+
 impl Desk {
     async fn open() -> Self {
         Self::open_with(&[1, 2, 4]).await
@@ -107,19 +126,11 @@ impl Desk {
         std::fs::create_dir(&project).unwrap();
         let (told, journal) = (Told::default(), MemoryJournal::new());
         let clock = Arc::new(SystemClock::new());
-        let keeper = Keeper::new(clock.clone(), Arc::new(journal.clone()), Arc::new(told.clone()), Fence(0));
+        let keeper = Keeper::new(clock, Arc::new(journal.clone()), Arc::new(told.clone()), Fence(0));
         // The first numbers are reserved by a task.
         tokio::task::yield_now().await;
-        let files = Files::new(Parts {
-            keeper: keeper.clone(),
-            feed: Arc::new(told.clone()),
-            blobs: Arc::new(journal.clone()),
-            versions: Versions::open(root.join("versions"), MAX_VERSION_BYTES).unwrap(),
-            clock,
-            allowed_roots: vec![root],
-            waits: waits.iter().copied().map(Duration::from_millis).collect(),
-            lock_wait: Duration::from_secs(5),
-        });
+        let parts = parts(&keeper, Arc::new(told.clone()), &journal, &root, waits);
+        let files = Files::new(parts);
         Self { files, keeper, told, journal, project, _home: home }
     }
 
@@ -169,16 +180,24 @@ impl Desk {
         }
     }
 
-    async fn lock(&self, holder: Holder, file: &str, ttl: Duration) -> Lease {
-        let request = Request {
+    /// What looks after the same files and tells it elsewhere.
+    fn parts(&self, feed: Arc<dyn Feed>, waits: &[u64]) -> Parts {
+        parts(&self.keeper, feed, &self.journal, self.project.parent().unwrap(), waits)
+    }
+
+    fn request(&self, holder: Holder, file: &str, ttl: Duration) -> Request {
+        Request {
             holder,
             project: self.project.to_str().unwrap().into(),
             wants: vec![(Resource::file(&self.path(file)), Mode::Exclusive)],
             ttl,
             wait: PATIENCE,
             is_kept: false,
-        };
-        match self.keeper.acquire(request) {
+        }
+    }
+
+    async fn lock(&self, holder: Holder, file: &str, ttl: Duration) -> Lease {
+        match self.keeper.acquire(self.request(holder, file, ttl)) {
             Answer::Now(verdict) => verdict.unwrap(),
             Answer::Later(_, decided) => decided.await.unwrap().unwrap(),
         }
@@ -430,6 +449,34 @@ async fn a_file_that_is_locked_is_waited_for() {
     };
     let (written, ()) = tokio::join!(putting, writing);
     written.unwrap();
+}
+
+/// A device that asks for the lock of a file in the moment in which its own write of it is told.
+struct AsksMeanwhile {
+    keeper: Arc<Keeper>,
+    request: Request,
+    lease: Mutex<Option<Lease>>,
+}
+
+impl Feed for AsksMeanwhile {
+    fn tell(&self, _project: &Arc<str>, event: ProjectEvent) {
+        if matches!(event, ProjectEvent::Other(Happening::FileChanged { .. })) {
+            let Answer::Now(verdict) = self.keeper.acquire(self.request.clone()) else { return };
+            *self.lease.lock().unwrap() = verdict.ok();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_device_locks_while_it_writes_it_still_has_afterwards() {
+    let desk = Desk::open().await;
+    let request = desk.request(Holder::DeviceId("phone".parse().unwrap()), "a.txt", PATIENCE);
+    let feed = Arc::new(AsksMeanwhile { keeper: desk.keeper.clone(), request, lease: Mutex::default() });
+    let files = Files::new(desk.parts(feed.clone(), &[]));
+    files.put(desk.wish("phone", "a.txt", "1\n", None)).await.unwrap();
+    let lease = feed.lease.lock().unwrap().clone().expect("its own write is not in its way");
+    assert!(desk.keeper.is_current(lease.ticket, lease.fence));
+    assert_eq!(desk.keeper.counts(), (1, 0), "and the write's own lock is given back");
 }
 
 #[tokio::test]

@@ -272,11 +272,28 @@ async fn a_device_that_reconnects_in_time_loses_nothing() {
     let fence = acquire(&mut phone, "orders").await;
     phone.ends(Ending::Lost { since: Instant::now() });
     wait(10).await;
+    // It says nothing of its locks.
     let mut phone = following(&house, "phone").await;
-    assert_eq!(acquire(&mut phone, "orders").await, fence, "it is still its own");
     wait(60).await;
     let mut other = following(&house, "laptop").await;
     assert!(is_denied(&mut other, "orders").await);
+    assert_eq!(acquire(&mut phone, "orders").await, fence, "it is still its own");
+    house.close().await;
+}
+
+#[actix::test]
+async fn locks_are_kept_while_any_connection_of_the_device_is_open() {
+    tokio::time::pause();
+    let house = House::open().await;
+    let (mut one_tab, other_tab) = (following(&house, "phone").await, following(&house, "phone").await);
+    acquire(&mut one_tab, "orders").await;
+    one_tab.ends(Ending::Clean);
+    wait(60).await;
+    let mut other = following(&house, "laptop").await;
+    assert!(is_denied(&mut other, "orders").await);
+    other_tab.ends(Ending::Clean);
+    house.settle().await;
+    acquire(&mut other, "orders").await;
     house.close().await;
 }
 
