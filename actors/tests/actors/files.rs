@@ -1,12 +1,14 @@
 //! Files of projects with real files: writes that meet, conflicts that people settle, changes that nobody told of.
 
+mod open_ends;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 use tandem_actors::blobs::{BlobHash, Blobs, fetch};
 use tandem_actors::clock::SystemClock;
 use tandem_actors::event::By;
@@ -203,20 +205,24 @@ impl Desk {
         }
     }
 
-    /// What the guard of an agent does around a tool, as far as files are concerned; what the agent was told if denied.
-    async fn use_tool(&self, agent: &Agent, tool: &str, input: serde_json::Value) -> Result<(), String> {
-        let lease = self.lock(Holder::SessionId(agent.session), agent.file, PATIENCE).await;
-        let raw: Arc<RawValue> = to_raw_value(&input).unwrap().into();
-        let attempt = Attempt {
+    fn attempt(&self, agent: &Agent, tool: &str, input: &serde_json::Value) -> Attempt {
+        Attempt {
             session: agent.session,
             project: self.project.to_str().unwrap().into(),
             path: self.path(agent.file),
             shown: agent.file.to_string(),
             seen: agent.seen,
-            there: None,
+            there: Some(BlobHash::of(b"something else")),
             tool: tool.into(),
-            input: raw.clone(),
-        };
+            input: to_raw_value(input).unwrap().into(),
+        }
+    }
+
+    /// What the guard of an agent does around a tool, as far as files are concerned; what the agent was told if denied.
+    async fn use_tool(&self, agent: &Agent, tool: &str, input: serde_json::Value) -> Result<(), String> {
+        let lease = self.lock(Holder::SessionId(agent.session), agent.file, PATIENCE).await;
+        let attempt = self.attempt(agent, tool, &input);
+        let raw = attempt.input.clone();
         let ruling = self.files.before_write(attempt).await;
         let done = match ruling {
             Ruling::Let => Ok(raw),
