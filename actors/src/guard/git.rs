@@ -46,7 +46,6 @@ const READERS: &[&str] = &[
     "diff-index",
     "diff-tree",
     "difftool",
-    "fetch",
     "for-each-ref",
     "format-patch",
     "fsck",
@@ -87,7 +86,6 @@ const READERS: &[&str] = &[
     "verify-tag",
     "version",
     "whatchanged",
-    "worktree",
 ];
 
 /// Subcommands that are known to write: they count behind a program whose name is not certain.
@@ -124,16 +122,17 @@ const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "fish", "eval", "s
 
 /// Programs behind which the word `git` is no command.
 const TALKERS: &[&str] = &[
-    "apk", "apt", "apt-get", "brew", "cat", "cd", "command", "dnf", "echo", "egrep", "grep", "hash", "head",
-    "help", "less", "ls", "man", "mkdir", "npm", "pacman", "pgrep", "pip", "pkill", "printf", "ps", "rg",
-    "tail", "test", "type", "whereis", "which", "yum",
+    "apk", "apt", "apt-get", "brew", "cat", "cd", "dnf", "echo", "egrep", "grep", "hash", "head", "help",
+    "less", "ls", "man", "mkdir", "npm", "pacman", "pgrep", "pip", "pkill", "printf", "ps", "rg", "tail",
+    "test", "type", "whereis", "which", "yum",
 ];
 
 /// Reads a shell line that is run in `cwd`.
 pub(super) fn git_uses(line: &str, cwd: &Path) -> Vec<GitUse> {
     let mut walk = Walk { cwd, found: Vec::new() };
     // Most lines have nothing to do with git.
-    if line.contains("git") || line.contains("GIT") {
+    let bare: String = line.chars().filter(|letter| !['\'', '"', '\\', '\n'].contains(letter)).collect();
+    if bare.contains("git") || bare.contains("GIT") {
         let script = read(line);
         walk.script(&script, vec![cwd.to_owned()], 0);
         if !script.is_whole {
@@ -198,6 +197,12 @@ impl Walk<'_> {
         match program(first) {
             "cd" | "pushd" | "chdir" => go(folders, arguments, is_certain),
             "popd" => folders.push(self.cwd.to_owned()),
+            // What is exported is where every git behind it looks.
+            "export" | "declare" | "typeset" => {
+                for folder in git_folders(arguments) {
+                    enter(folders, &folder);
+                }
+            }
             "git" => self.git(arguments, assignments, folders),
             name if TALKERS.contains(&name) => {}
             name if name.strip_prefix("git-").is_some_and(|subcommand| !READERS.contains(&subcommand)) => {
@@ -211,19 +216,28 @@ impl Walk<'_> {
 
     /// What another program may run: `sudo git …`, `xargs git …`, `sh -c '…'`, `find -exec git …`.
     fn wrapped(&mut self, words: &[Word], folders: &Folders, depth: usize) {
+        let mut folders = folders.clone();
+        let is_env = words.first().is_some_and(|first| program(first) == "env");
         for (place, word) in words.iter().enumerate() {
             let name = program(word);
             if place > 0 && name == "git" {
-                self.git(&words[place + 1..], &[], folders);
+                // `env GIT_DIR=… git`: what stands before it.
+                self.git(&words[place + 1..], &words[..place], &folders);
                 return;
+            }
+            if is_env
+                && ["-C", "--chdir"].contains(&word.text.as_str())
+                && let Some(to) = words.get(place + 1).filter(|to| to.is_certain)
+            {
+                enter(&mut folders, &to.text);
             }
             if SHELLS.contains(&name) {
                 let arguments = words[place + 1..].iter().map(|argument| argument.text.as_str());
                 if name == "eval" {
                     // One line in several words.
-                    self.nested(&arguments.collect::<Vec<_>>().join(" "), folders, depth);
+                    self.nested(&arguments.collect::<Vec<_>>().join(" "), &folders, depth);
                 } else {
-                    arguments.for_each(|argument| self.nested(argument, folders, depth));
+                    arguments.for_each(|argument| self.nested(argument, &folders, depth));
                 }
                 return;
             }
@@ -233,10 +247,8 @@ impl Walk<'_> {
     fn git(&mut self, arguments: &[Word], assignments: &[Word], folders: &Folders) {
         let mut folders = folders.clone();
         let value = |word: &Word| word.text.split_once('=').map(|(_, value)| value.to_owned());
-        for assignment in assignments.iter().filter(|word| word.text.starts_with("GIT_DIR=")) {
-            if let Some(folder) = value(assignment).filter(|_| assignment.is_certain) {
-                enter(&mut folders, &folder);
-            }
+        for folder in git_folders(assignments) {
+            enter(&mut folders, &folder);
         }
         let mut rest = arguments;
         while let Some((option, behind)) = rest.split_first().filter(|(word, _)| word.text.starts_with('-')) {
@@ -308,9 +320,12 @@ fn is_assignment(word: &str) -> bool {
 
 /// Goes elsewhere, or perhaps elsewhere. Where that is unknown, the folders stay as they are.
 fn go(folders: &mut Folders, arguments: &[Word], is_certain: bool) {
-    let Some(to) = arguments.iter().find(|word| !word.text.starts_with('-') && word.text != "--") else {
+    if arguments.iter().any(|word| word.text == "-") {
+        // Back to wherever it was before: anywhere that was named, or here.
         return;
-    };
+    }
+    let home = Word { text: "~".to_owned(), is_certain: true };
+    let to = arguments.iter().find(|word| !word.text.starts_with('-')).unwrap_or(&home);
     if !to.is_certain {
         return;
     }
@@ -324,10 +339,24 @@ fn go(folders: &mut Folders, arguments: &[Word], is_certain: bool) {
 }
 
 fn enter(folders: &mut Folders, to: &str) {
+    let at_home = match to.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+            let rest = Path::new(rest.trim_start_matches('/'));
+            std::env::var_os("HOME")
+                .map(|home| PathBuf::from(home).components().chain(rest.components()).collect())
+        }
+        _ => None,
+    };
     for folder in folders.iter_mut() {
-        *folder = folder.join(to);
+        *folder = at_home.clone().unwrap_or_else(|| folder.join(to));
     }
     folders.dedup();
+}
+
+/// Where `GIT_DIR` says that a repository is.
+fn git_folders(assignments: &[Word]) -> impl Iterator<Item = String> {
+    let certain = assignments.iter().filter(|word| word.is_certain);
+    certain.filter_map(|word| word.text.strip_prefix("GIT_DIR=")).map(str::to_owned)
 }
 
 fn has_writer(arguments: &[Word]) -> bool {
@@ -341,6 +370,9 @@ fn writes(subcommand: &str, arguments: &[Word]) -> bool {
         "stash" => !matches!(first, Some("list" | "show")),
         "branch" => arguments.iter().any(|word| changes_branches(&word.text)),
         "submodule" => !matches!(first, None | Some("status" | "summary")),
+        "worktree" => !matches!(first, None | Some("list" | "lock" | "unlock" | "prune" | "repair")),
+        // Into a branch of this repository, behind the name of the other one.
+        "fetch" => arguments.iter().skip(1).any(|word| word.text.contains(':') && !word.text.contains("://")),
         _ => !READERS.contains(&subcommand),
     }
 }
@@ -361,17 +393,18 @@ fn names(subcommand: &str, arguments: &[Word]) -> Vec<String> {
     let words = arguments.iter().take_while(|word| word.text != "--").filter(|word| word.is_certain);
     let words = words.map(|word| word.text.as_str()).filter(|word| !word.starts_with('-'));
     match subcommand {
-        "checkout" | "switch" | "branch" | "update-ref" => words.map(branch_of).collect(),
+        "checkout" | "switch" | "branch" | "update-ref" | "worktree" => words.map(branch_of).collect(),
         // The first word is the remote one, or the branch onto which another one is put.
-        "push" | "rebase" => words.skip(1).map(branch_of).collect(),
+        "rebase" => words.skip(1).map(branch_of).collect(),
+        "push" | "fetch" => words.skip(1).flat_map(|word| word.split(':')).map(branch_of).collect(),
         _ => Vec::new(),
     }
 }
 
-/// `+main:release` and `refs/heads/main` are about `main`.
+/// `+main` and `refs/heads/main` are about `main`.
 fn branch_of(word: &str) -> String {
-    let source = word.trim_start_matches('+').split(':').next().unwrap_or_default();
-    source.strip_prefix("refs/heads/").unwrap_or(source).to_owned()
+    let name = word.trim_start_matches('+');
+    name.strip_prefix("refs/heads/").unwrap_or(name).to_owned()
 }
 
 #[cfg(test)]

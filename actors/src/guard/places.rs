@@ -18,6 +18,10 @@ const MAX_LINKS: usize = 40;
 /// an agent writes. Of a larger one only the hash is taken.
 const MAX_KEPT_BYTES: u64 = 4 * 1024 * 1024;
 
+/// Of a larger file it is not noted that it was read: what agents write over is smaller, and hashing takes a quarter of a
+/// second for this much.
+const MAX_NOTED_BYTES: u64 = 64 * 1024 * 1024;
+
 /// What is in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum There {
@@ -77,6 +81,15 @@ pub(super) fn look(path: &Path) -> There {
         Ok((hash, bytes)) => There::Content { hash, bytes },
         Err(error) if error.kind() == io::ErrorKind::NotFound => There::Nothing,
         Err(_) => There::Unreadable,
+    }
+}
+
+/// As [`look`], for a file that is only read: of a very large one nothing is noted, so that reading its end takes no longer
+/// than it takes the agent.
+pub(super) fn look_at_read(path: &Path) -> There {
+    match fs::metadata(path) {
+        Ok(about) if about.len() > MAX_NOTED_BYTES => There::Unreadable,
+        _ => look(path),
     }
 }
 

@@ -78,7 +78,11 @@ struct Frame {
 #[derive(Clone, Copy)]
 enum Target {
     File,
-    Document { is_indented: bool },
+    Document {
+        is_indented: bool,
+    },
+    /// A document in one word: `<<<`.
+    Line,
 }
 
 struct Document {
@@ -160,6 +164,12 @@ impl Reader {
             }
             ')' => self.close(),
             '<' | '>' => self.redirect(letter),
+            // Whoever goes there knows where it is.
+            '~' if self.top().word.is_none()
+                && matches!(self.peek(), None | Some('/' | ' ' | '\n' | ';' | '&' | ')')) =>
+            {
+                self.push('~');
+            }
             '*' | '?' | '[' | '~' | '{' => {
                 self.push(letter);
                 // `[`, `{` and `~` alone are themselves, and a pattern names something else at most.
@@ -225,9 +235,10 @@ impl Reader {
         self.end_word();
         let mut target = Target::File;
         if letter == '<' && self.eat('<') {
-            if !self.eat('<') {
-                target = Target::Document { is_indented: self.eat('-') };
-            }
+            target = match self.eat('<') {
+                true => Target::Line,
+                false => Target::Document { is_indented: self.eat('-') },
+            };
         } else {
             let _ = self.eat('&') || self.eat('>') || self.eat('|');
         }
@@ -264,6 +275,7 @@ impl Reader {
         match frame.target.take() {
             None => frame.words.push(word),
             Some(Target::File) => {}
+            Some(Target::Line) => self.script.documents.push(word.text),
             Some(Target::Document { is_indented }) => {
                 self.awaited.push(Document { end: word.text, is_indented });
             }

@@ -6,9 +6,11 @@
 //! | Read | the file, of which it is noted what was in it |
 //! | Bash | the branches of repositories that a git command in it changes |
 
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::git::{GitUse, git_uses};
@@ -68,7 +70,44 @@ pub fn touch(tool: &str, input: &RawValue, cwd: &Path) -> Touch {
 }
 
 fn text(raw: Option<&RawValue>) -> Option<String> {
-    serde_json::from_str(raw?.get()).ok()
+    let raw = raw?.get();
+    // Half of a surrogate pair is no text here, and is to the agent, which writes U+FFFD for it.
+    serde_json::from_str(raw).ok().or_else(|| serde_json::from_str(raw).ok().map(|Torn(text)| text))
+}
+
+/// Text that may hold halves of surrogate pairs.
+struct Torn(String);
+
+impl<'de> Deserialize<'de> for Torn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(TornVisitor)
+    }
+}
+
+struct TornVisitor;
+
+impl Visitor<'_> for TornVisitor {
+    type Value = Torn;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a text")
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Torn, E> {
+        let mut whole = Vec::with_capacity(bytes.len());
+        let mut rest = bytes;
+        while let Some((first, behind)) = rest.split_first() {
+            // How serde_json hands over half a pair: as three bytes that UTF-8 does not have (WTF-8).
+            if *first == 0xED && behind.len() >= 2 && behind[0] >= 0xA0 {
+                whole.extend_from_slice("\u{FFFD}".as_bytes());
+                rest = &behind[2..];
+            } else {
+                whole.push(*first);
+                rest = behind;
+            }
+        }
+        String::from_utf8(whole).map(Torn).map_err(E::custom)
+    }
 }
 
 /// As the agent understands it: `.` and `..` are taken away before links are looked at, `~` is the home folder.
@@ -116,6 +155,19 @@ mod tests {
             of("Write", &json!({"file_path": "/p/a", "content": "hello"})),
             Touch::Write { path: "/p/a".into(), content: BlobHash::of(b"hello") }
         );
+    }
+
+    #[test]
+    fn half_a_letter_hides_nothing() {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let written = touch("Write", &raw(r#"{"file_path": "a", "content": "x\ud83dy"}"#), Path::new("/p"));
+        let content = BlobHash::of("x\u{FFFD}y".as_bytes());
+        assert_eq!(written, Touch::Write { path: "/p/a".into(), content });
+        let run = touch("Bash", &raw(r#"{"command": "git commit -m '\udc00\ud83d'"}"#), Path::new("/p"));
+        assert!(matches!(run, Touch::Git(_)), "{run:?}");
+        let whole = touch("Write", &raw(r#"{"file_path": "a", "content": "\ud83d\ude00"}"#), Path::new("/p"));
+        let content = BlobHash::of("😀".as_bytes());
+        assert_eq!(whole, Touch::Write { path: "/p/a".into(), content });
     }
 
     #[test]

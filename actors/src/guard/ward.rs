@@ -15,10 +15,10 @@ use super::Guard;
 use super::answer::unclear;
 use super::collisions::{Attempt, Diverged, Ruling, UntilDone};
 use super::known::{Helper, Known, Standing};
-use super::places::{There, branches, canonical, look};
+use super::places::{There, branches, canonical, look, look_at_read};
 use super::plan::Plan;
 use super::touches::{Touch, touch};
-use crate::agent::{Hook, HookAnswer};
+use crate::agent::{Hook, HookAnswer, Moment};
 use crate::blobs::BlobHash;
 use crate::ids::SessionId;
 use crate::locks::{self, Answer, Denied, Holder, Keeper, Lease, Life, Request, Resource, Ticket, Why};
@@ -26,6 +26,10 @@ use crate::project::{ChangeType, Enforcement, Happening};
 
 /// How long a look at the disk may take: long enough to hash gigabytes, short enough for a file system that has gone.
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often it is looked which branches a command is about: each time that the answer was another one, somebody else
+/// has checked out a branch in between.
+const MAX_LOOKS: usize = 5;
 
 /// How long it may take to decide what becomes of a collision: those who decide wait some seconds for others to finish.
 const RULE_WITHIN: Duration = Duration::from_secs(30);
@@ -114,15 +118,28 @@ impl Ward {
                 HookAnswer::Pass
             }
             Found::Read(_, There::Nothing | There::Unreadable) => HookAnswer::Pass,
-            Found::Branches(branches) => match self.take(branches, mode).await {
-                Ok(_) => HookAnswer::Pass,
-                Err(reason) => HookAnswer::Deny { reason },
-            },
+            Found::Branches(branches) => self.take_branches(&hook, branches, mode).await,
             Found::File { path, written } => match self.take(vec![Resource::file(&path)], mode).await {
                 Ok(lease) => self.look_before_write(hook, path, written, lease, mode).await,
                 Err(reason) => HookAnswer::Deny { reason },
             },
         }
+    }
+
+    /// Takes branches, and looks again: while it waited, another branch may have been checked out.
+    async fn take_branches(&self, hook: &Hook, branches: Vec<Resource>, mode: Enforcement) -> HookAnswer {
+        let mut wanted = branches;
+        for _ in 0..MAX_LOOKS {
+            let taken = wanted.clone();
+            if let Err(reason) = self.take(wanted, mode).await {
+                return HookAnswer::Deny { reason };
+            }
+            match self.find(hook).await {
+                Found::Branches(now) if now.iter().any(|branch| !taken.contains(branch)) => wanted = now,
+                _ => return HookAnswer::Pass,
+            }
+        }
+        HookAnswer::Deny { reason: unclear() }
     }
 
     /// The agent has used a tool: notes what the session has seen, and tells the project what has changed.
@@ -302,11 +319,13 @@ impl Ward {
     async fn find(&self, hook: &Hook) -> Found {
         let (tool, input, cwd) = (hook.tool.clone(), hook.input.clone(), hook.cwd.clone());
         let cwd = cwd.unwrap_or_else(|| PathBuf::from(&*self.project));
+        let is_before = hook.moment == Moment::Before;
         let finding = spawn_blocking(move || match touch(&tool, &input, &cwd) {
             Touch::Nothing => Found::Nothing,
             Touch::Read(path) => {
                 let path = canonical(&path);
-                let there = look(&path);
+                // What was read was looked at before.
+                let there = if is_before { look_at_read(&path) } else { There::Unreadable };
                 Found::Read(path, there)
             }
             Touch::Write { path, content } => Found::File { path: canonical(&path), written: Some(content) },

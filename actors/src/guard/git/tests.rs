@@ -24,7 +24,17 @@ fn lines_that_change_a_repository_say_where() {
         ("git rebase main", &["/p"]),
         ("git rebase main topic", &["/p:topic"]),
         ("git push", &["/p"]),
-        ("git push origin +main:release", &["/p:main"]),
+        ("git push origin +main:release", &["/p:main,release"]),
+        ("git push origin HEAD:refs/heads/main", &["/p:HEAD,main"]),
+        ("git fetch . topic:main", &["/p:topic,main"]),
+        ("git worktree add -B main ../tree", &["/p:add,main,../tree"]),
+        ("command git commit", &["/p"]),
+        ("bash <<< 'git push'", &["/p"]),
+        ("g''it commit", &["/p"]),
+        ("g\\it commit", &["/p"]),
+        ("env GIT_DIR=/r/.git git commit", &["/r/.git"]),
+        ("env -C x git commit", &["/p/x"]),
+        ("export GIT_DIR=/r/.git; git commit", &["/r/.git"]),
         ("git pull --rebase", &["/p"]),
         ("git stash", &["/p"]),
         ("git stash pop", &["/p"]),
@@ -171,4 +181,15 @@ proptest! {
         let line = [before, "git commit -m x", after].join("\n");
         prop_assert!(!uses(&line).is_empty());
     }
+}
+
+#[test]
+fn home_is_where_it_is() {
+    let home = std::env::var("HOME").expect("tests have a home");
+    let other = [format!("{home}/other")];
+    assert_eq!(uses("cd ~/other && git commit"), other);
+    assert_eq!(uses("git -C ~/other push"), other);
+    assert_eq!(uses("cd; git commit"), [home.clone()]);
+    assert_eq!(uses("cd ~ && git commit"), [home]);
+    assert_eq!(uses("cd ~other && git commit"), ["/p"], "somebody else's home is not known");
 }

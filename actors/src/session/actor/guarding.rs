@@ -17,7 +17,7 @@ use crate::session::messages::Heard;
 pub(super) struct Guarding {
     ward: Option<Arc<Ward>>,
     /// Hooks that are not answered yet.
-    open: HashMap<RequestId, SpawnHandle>,
+    open: HashMap<RequestId, (SpawnHandle, Moment)>,
     /// Of which conversation the ward knows what was seen.
     conversation: Option<Uuid>,
 }
@@ -39,7 +39,7 @@ impl Session {
             match output {
                 AgentOutput::Hook(hook) => self.answer_hook(hook.clone(), context),
                 AgentOutput::Withdraws(request) => {
-                    if let Some(waiting) = self.guarding.open.remove(request) {
+                    if let Some((waiting, _)) = self.guarding.open.remove(request) {
                         context.cancel_future(waiting);
                     }
                 }
@@ -54,9 +54,9 @@ impl Session {
     /// Answers a hook when that is decided. Nobody waits for it but the agent.
     fn answer_hook(&mut self, hook: Hook, context: &mut Context<Self>) {
         let Some(ward) = self.ward() else { return };
-        let request = hook.request.clone();
+        let (request, moment) = (hook.request.clone(), hook.moment);
         let deciding = async move {
-            match hook.moment {
+            match moment {
                 Moment::Before => ward.before(hook).await,
                 Moment::After => {
                     ward.after(hook).await;
@@ -70,14 +70,18 @@ impl Session {
             session.tell_agent(AgentInput::HookAnswer { request: asked, answer });
         });
         let waiting = context.spawn(deciding);
-        self.guarding.open.insert(request, waiting);
+        self.guarding.open.insert(request, (waiting, moment));
     }
 
     /// What the session holds is given back, and what it still waits for is denied.
     fn end_guarding(&mut self, reason: &str, context: &mut Context<Self>) {
-        for (request, waiting) in std::mem::take(&mut self.guarding.open) {
+        for (request, (waiting, moment)) in std::mem::take(&mut self.guarding.open) {
             context.cancel_future(waiting);
-            let answer = HookAnswer::Deny { reason: reason.to_owned() };
+            let answer = match moment {
+                Moment::Before => HookAnswer::Deny { reason: reason.to_owned() },
+                // What is done cannot be denied.
+                Moment::After => HookAnswer::Pass,
+            };
             self.tell_agent(AgentInput::HookAnswer { request, answer });
         }
         if let Some(ward) = &self.guarding.ward {
