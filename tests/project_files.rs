@@ -103,7 +103,7 @@ async fn what_leads_out_is_refused() {
             "bad_request",
         ),
         (
-            json!({ "projectPath": home.project(), "filePath": "a", "content": "x", "fence": 1 }),
+            json!({ "projectPath": home.project(), "filePath": "a", "content": "x", "fence": 1, "deviceId": "phone" }),
             "lock_not_held",
         ),
     ];

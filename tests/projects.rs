@@ -258,6 +258,27 @@ async fn locks_over_http() {
 }
 
 #[tokio::test]
+async fn who_locks_over_http_says_who_it_is() {
+    let home = Home::new();
+    let server = home.serve().await;
+    let nameless = json!({ "resourceId": "a.txt", "lockType": "file", "projectPath": home.project() });
+    let write =
+        json!({ "projectPath": home.project(), "filePath": "a.txt", "content": "x", "fence": 1_000_000 });
+    for (method, path, body) in [
+        ("POST", "/api/locks", &nameless),
+        ("DELETE", "/api/locks", &nameless),
+        ("PUT", "/api/projects/file", &write),
+    ] {
+        let (status, refused) = server.call(method, path, body.clone()).await;
+        assert_eq!((status, &refused["error"]["code"]), (400, &json!("bad_request")), "{method}: {refused}");
+        assert_eq!(refused["error"]["details"]["field"], "deviceId", "{method}: {refused}");
+    }
+    let request = server.request("POST", "/api/locks").header("X-Tandem-Device", "script").json(&nameless);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn conflicts_over_http() {
     let home = Home::new();
     let server = home.serve().await;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{DeviceId, SessionId};
 
 pub use fact::{Fact, Named, Reason};
-pub use keeper::{Answer, Denied, Held, Keeper, Lease, Life, Request, Verdict, Why};
+pub use keeper::{Answer, Denied, Held, Keeper, Lease, Life, Pending, Request, Verdict, Why};
 pub use resource::{Kind, Resource};
 pub use table::{Ask, Ended, Entry, Grant, News, Outcome, Table, Waiting};
 

@@ -25,6 +25,23 @@ pub(super) fn by(request: &HttpRequest, fields: &Fields) -> Result<By, Refusal> 
     Ok(By { device_id, user_id: UserId::owner() })
 }
 
+/// Who asks, where it must be told from all others: it holds something in its name.
+///
+/// # Errors
+/// As for [`by`], and when no device is named.
+pub(super) fn named(request: &HttpRequest, fields: &Fields) -> Result<By, Refusal> {
+    let by = by(request, fields)?;
+    let is_named =
+        fields.optional::<DeviceId>("deviceId")?.is_some() || request.headers().contains_key(DEVICE_HEADER);
+    if !is_named {
+        let message = format!(
+            "Name the device that asks, in the field deviceId or the header {DEVICE_HEADER}: a lock is its own."
+        );
+        return Err(Refusal::bad_field("deviceId", message));
+    }
+    Ok(by)
+}
+
 /// Who asks, where there is no body.
 ///
 /// # Errors

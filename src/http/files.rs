@@ -51,14 +51,17 @@ pub(super) async fn write(
     let fields = &body.0;
     let base: Option<String> = fields.optional("baseHash")?;
     let base = base.map(|text| text.parse::<BlobHash>()).transpose();
+    let fence = fields.optional::<Fence>("fence")?;
+    // Whoever holds a lock of its own has a name.
+    let by = if fence.is_some() { caller::named(&request, fields) } else { caller::by(&request, fields) }?;
     let put = Put {
-        by: caller::by(&request, fields)?.device_id,
+        by: by.device_id,
         project: fields.required::<String>("projectPath")?.into(),
         file: fields.required::<String>("filePath")?.into(),
         content: content(fields)?.into(),
         base: base
             .map_err(|bad| Refusal::bad_field("baseHash", format!("The field baseHash is wrong: {bad}.")))?,
-        fence: fields.optional::<Fence>("fence")?,
+        fence,
     };
     let written = service.hub.files.put(put).await?;
     let answer = json!({ "filePath": written.file, "hash": written.hash, "merged": written.is_merged });

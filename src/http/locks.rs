@@ -83,7 +83,7 @@ async fn ask(
     service: &Service,
     act: LockAct,
 ) -> Result<LockAsk, Refusal> {
-    let by = caller::by(request, fields)?;
+    let by = caller::named(request, fields)?;
     let name = fields.lock_name()?;
     let path: String = fields.required("projectPath")?;
     let project = service.hub.projects.find(&path).await?;

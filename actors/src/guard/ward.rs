@@ -21,7 +21,7 @@ use super::touches::{Touch, touch};
 use crate::agent::{Hook, HookAnswer, Moment};
 use crate::blobs::BlobHash;
 use crate::ids::SessionId;
-use crate::locks::{self, Answer, Denied, Holder, Keeper, Lease, Life, Request, Resource, Ticket, Why};
+use crate::locks::{self, Answer, Denied, Holder, Lease, Life, Request, Resource, Why};
 use crate::project::{ChangeType, Enforcement, Happening};
 
 /// How long a look at the disk may take: long enough to hash gigabytes, short enough for a file system that has gone.
@@ -88,12 +88,6 @@ enum Found {
     Branches(Vec<Resource>),
     /// The disk does not answer.
     Unclear,
-}
-
-/// A request that is taken back when nobody waits for it any more.
-struct Wait<'a> {
-    keeper: &'a Arc<Keeper>,
-    ticket: Option<Ticket>,
 }
 
 impl Ward {
@@ -221,11 +215,9 @@ impl Ward {
         };
         let verdict = match keeper.acquire(request) {
             Answer::Now(verdict) => verdict,
-            Answer::Later(waiting, decided) => {
-                let mut wait = Wait { keeper, ticket: Some(waiting.ticket) };
-                let verdict = decided.await;
-                wait.ticket = None;
-                verdict.unwrap_or(Err(Denied { holder: None, since: None, until: None, why: Why::Gone }))
+            Answer::Later(_, decided) => {
+                let gone = Denied { holder: None, since: None, until: None, why: Why::Gone };
+                decided.await.unwrap_or(Err(gone))
             }
         };
         match verdict {
@@ -404,13 +396,5 @@ async fn look_at(path: PathBuf) -> Option<There> {
 impl Drop for Ward {
     fn drop(&mut self) {
         self.guard.collisions.left(self.session, &self.project);
-    }
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            self.keeper.withdraw(ticket);
-        }
     }
 }

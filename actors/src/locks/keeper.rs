@@ -8,6 +8,9 @@
 //! Leases live in memory only: whoever holds one ends with the server. The fence alone outlives it: numbers are reserved
 //! on disk, a block at a time, before they are used.
 
+mod pending;
+
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +28,13 @@ use crate::clock::{Clock, Timestamp};
 use crate::journal::{Journal, JournalError};
 use crate::project::Feed;
 
+pub use pending::Pending;
+
 /// While anybody holds or waits, leases of the living are renewed, and rings looked for, so often.
 const ROUND: Duration = Duration::from_secs(1);
+
+/// The shortest time that a lease has which the server renews: three rounds, so that no late round ends it.
+const SHORTEST_KEPT: Duration = Duration::from_secs(3);
 
 /// Fences that are reserved at a time: at 20,000 grants a second enough for a minute, so that a disk that is slow for a
 /// while stops nobody.
@@ -98,8 +106,8 @@ pub type Verdict = Result<Lease, Denied>;
 pub enum Answer {
     /// It is decided.
     Now(Verdict),
-    /// It waits, and will be decided. Dropping the receiver takes the request back when its turn comes.
-    Later(Waiting, oneshot::Receiver<Verdict>),
+    /// It waits, and will be decided.
+    Later(Waiting, Pending),
 }
 
 /// See the module.
@@ -117,7 +125,6 @@ struct Desk {
     table: Table,
     open: HashMap<Ticket, Open>,
     living: BTreeMap<Holder, usize>,
-    reserved: Fence,
     is_reserving: bool,
     /// When the next round is at the latest; none while there is nothing to look at.
     asleep_until: Option<Instant>,
@@ -128,6 +135,8 @@ struct Open {
     project: Arc<str>,
     ttl: Duration,
     is_kept: bool,
+    /// Whether another request was given the same lease, so that it does not go with the first.
+    is_asked_again: bool,
     waiter: Option<oneshot::Sender<Verdict>>,
 }
 
@@ -179,10 +188,9 @@ impl Keeper {
         reserved: Fence,
     ) -> Arc<Self> {
         let desk = Desk {
-            table: Table::new(used),
+            table: Table::with_fences(used, reserved),
             open: HashMap::new(),
             living: BTreeMap::new(),
-            reserved,
             is_reserving: false,
             asleep_until: None,
         };
@@ -215,15 +223,10 @@ impl Keeper {
 
     fn take_in(self: &Arc<Self>, request: Request, is_apart: bool) -> Answer {
         let Request { holder, project, wants, ttl, wait, is_kept } = request;
+        let ttl = if is_kept { ttl.max(SHORTEST_KEPT) } else { ttl };
         let mut desk = self.desk();
         let now = self.now();
-        if desk.table.last_fence() >= desk.reserved {
-            self.reserve(&mut desk);
-            return Answer::Now(Err(Denied::because(Why::Storage)));
-        }
-        if desk.reserved.0 - desk.table.last_fence().0 < FENCE_BLOCK / 2 {
-            self.reserve(&mut desk);
-        }
+        self.see_to_numbers(&mut desk);
         let wait_until = (!wait.is_zero()).then(|| now.saturating_add(millis(wait)));
         let ask = Ask { holder: holder.clone(), wants: wants.clone(), ttl: millis(ttl), wait_until };
         let (outcome, news) =
@@ -231,20 +234,22 @@ impl Keeper {
         let resources: Vec<Resource> = wants.iter().map(|(resource, _)| resource.clone()).collect();
         let answer = match outcome {
             Outcome::Granted(grant) => {
-                let is_new = desk
-                    .open
-                    .insert(grant.ticket, Open { project: project.clone(), ttl, is_kept, waiter: None });
                 let lease = self.lease(&grant);
-                if is_new.is_none() {
-                    self.facts.tell(&project, Fact::acquired(&lease, &holder, &wants).into());
+                match desk.open.entry(grant.ticket) {
+                    Entry::Occupied(mut had) => had.get_mut().ask_again(ttl, is_kept),
+                    Entry::Vacant(new) => {
+                        self.facts.tell(&project, Fact::acquired(&lease, &holder, &wants).into());
+                        new.insert(Open::new(project, ttl, is_kept, None));
+                    }
                 }
                 Answer::Now(Ok(lease))
             }
             Outcome::Waiting(waiting) => {
                 let (waiter, decided) = oneshot::channel();
                 self.facts.tell(&project, Fact::waiting(&waiting, &holder, &resources).into());
-                desk.open.insert(waiting.ticket, Open { project, ttl, is_kept, waiter: Some(waiter) });
-                Answer::Later(waiting, decided)
+                desk.open.insert(waiting.ticket, Open::new(project, ttl, is_kept, Some(waiter)));
+                let pending = Pending::new(self, waiting.ticket, decided);
+                Answer::Later(waiting, pending)
             }
             Outcome::Busy(waiting) => {
                 let denied = self.denied(&waiting, Why::Busy);
@@ -262,6 +267,7 @@ impl Keeper {
                 self.facts.tell(&project, Fact::denied(&denied, &holder, &resources).into());
                 Answer::Now(Err(denied))
             }
+            Outcome::NoFence => Answer::Now(Err(Denied::because(Why::Storage))),
         };
         self.take(&mut desk, news, now);
         self.see_to_rounds(&mut desk);
@@ -274,10 +280,12 @@ impl Keeper {
         let now = self.now();
         let mut last: Option<Grant> = None;
         for ticket in desk.table.leases_of(holder, resource) {
-            let Some(grant) = desk.table.renew(ticket, millis(ttl), now) else { continue };
+            let mut ttl = ttl;
             if let Some(open) = desk.open.get_mut(&ticket) {
+                ttl = if open.is_kept { ttl.max(SHORTEST_KEPT) } else { ttl };
                 open.ttl = ttl;
             }
+            let Some(grant) = desk.table.renew(ticket, millis(ttl), now) else { continue };
             if last.as_ref().is_none_or(|last| last.fence < grant.fence) {
                 last = Some(grant);
             }
@@ -299,6 +307,14 @@ impl Keeper {
     pub fn withdraw(self: &Arc<Self>, ticket: Ticket) {
         let mut desk = self.desk();
         self.end(&mut desk, ticket, None);
+    }
+
+    /// Takes back a request of which nobody has heard what became of it.
+    fn abandon(self: &Arc<Self>, ticket: Ticket) {
+        let mut desk = self.desk();
+        if desk.open.get(&ticket).is_some_and(|open| !open.is_asked_again) {
+            self.end(&mut desk, ticket, None);
+        }
     }
 
     /// Gives back everything that a holder has or waits for.
@@ -411,8 +427,13 @@ impl Keeper {
                             entry.resources().map(|(resource, mode)| (resource.clone(), mode)).collect();
                         self.facts.tell(&project, Fact::acquired(&lease, entry.holder(), &wants).into());
                     } else {
-                        // Whoever waited has left: the next one gets it.
+                        // Whoever waited is leaving in this moment: the next one gets it.
                         desk.open.remove(&grant.ticket);
+                        if let Some(ended) = desk.table.ended(grant.ticket) {
+                            let denied = Denied::because(Why::Gone);
+                            let told = Fact::denied(&denied, &ended.holder, &ended.resources);
+                            self.facts.tell(&project, told.into());
+                        }
                         news.extend(desk.table.release(grant.ticket, now));
                     }
                 }
@@ -443,6 +464,7 @@ impl Keeper {
     fn round(self: &Arc<Self>) -> Option<Instant> {
         let mut desk = self.desk();
         let now = self.now();
+        self.see_to_numbers(&mut desk);
         let kept: Vec<(Ticket, Duration)> = desk
             .table
             .entries()
@@ -490,12 +512,20 @@ impl Keeper {
         }));
     }
 
+    /// Makes sure that there are numbers to give out.
+    fn see_to_numbers(self: &Arc<Self>, desk: &mut Desk) {
+        let left = desk.table.fences_reserved().0.saturating_sub(desk.table.last_fence().0);
+        if left < FENCE_BLOCK / 2 {
+            self.reserve(desk);
+        }
+    }
+
     /// Reserves the next numbers on disk; those that are left go on meanwhile.
     fn reserve(self: &Arc<Self>, desk: &mut Desk) {
         if std::mem::replace(&mut desk.is_reserving, true) {
             return;
         }
-        let up_to = Fence(desk.reserved.0.max(desk.table.last_fence().0) + FENCE_BLOCK);
+        let up_to = Fence(desk.table.fences_reserved().0 + FENCE_BLOCK);
         let reserving = self.journal.reserve_fences(up_to.0);
         let keeper = Arc::downgrade(self);
         drop(self.runtime.spawn(async move {
@@ -504,7 +534,11 @@ impl Keeper {
             let mut desk = keeper.desk();
             desk.is_reserving = false;
             match outcome {
-                Ok(()) => desk.reserved = up_to,
+                Ok(()) => {
+                    let now = keeper.now();
+                    let news = desk.table.reserve_fences(up_to, now);
+                    keeper.take(&mut desk, news, now);
+                }
                 Err(error) => tracing::warn!(%error, "no fencing numbers could be reserved; locks are refused when they are used up"),
             }
         }));
@@ -555,6 +589,24 @@ pub struct Held {
     pub since: Option<Timestamp>,
     /// Until when, unless it is renewed.
     pub until: Option<Timestamp>,
+}
+
+impl Open {
+    fn new(
+        project: Arc<str>,
+        ttl: Duration,
+        is_kept: bool,
+        waiter: Option<oneshot::Sender<Verdict>>,
+    ) -> Self {
+        Self { project, ttl, is_kept, is_asked_again: false, waiter }
+    }
+
+    /// The holder asks for what it has: it takes nothing from what it was promised before.
+    fn ask_again(&mut self, ttl: Duration, is_kept: bool) {
+        self.ttl = self.ttl.max(ttl);
+        self.is_kept |= is_kept;
+        self.is_asked_again = true;
+    }
 }
 
 impl Denied {

@@ -46,6 +46,8 @@ pub enum Outcome {
     Deadlock(Cycle),
     /// Too many wait already.
     Full,
+    /// It could hold, but the numbers that were reserved are used up.
+    NoFence,
 }
 
 /// Locks that are held.
@@ -109,6 +111,8 @@ pub struct Table {
     deadlines: BTreeSet<(Millis, Ticket)>,
     last_ticket: u64,
     last_fence: u64,
+    /// The highest fence that may be given out.
+    fences_reserved: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -153,7 +157,21 @@ impl Table {
             deadlines: BTreeSet::new(),
             last_ticket: 0,
             last_fence: fences_used.0,
+            fences_reserved: u64::MAX,
         }
+    }
+
+    /// The same; no fence is given out above `reserved`, until [`Table::reserve_fences`] allows it.
+    #[must_use]
+    pub fn with_fences(used: Fence, reserved: Fence) -> Self {
+        Self { fences_reserved: reserved.0, ..Self::new(used) }
+    }
+
+    /// Allows fences up to this one. Says who holds now that had waited for nothing else.
+    pub fn reserve_fences(&mut self, up_to: Fence, now: Millis) -> Vec<News> {
+        let were_used_up = self.is_out_of_fences();
+        self.fences_reserved = up_to.0;
+        if were_used_up { self.let_in_of(self.waiting(), now) } else { Vec::new() }
     }
 
     /// Takes a request in. What the holder has already is renewed and keeps its fence.
@@ -187,7 +205,7 @@ impl Table {
             .collect();
         if !is_apart
             && let Some(held) = self.held_already(&holder, &wants)
-            && let Some(grant) = self.renew(held, ttl, now)
+            && let Some(grant) = self.hold_on(held, ttl, now)
         {
             return Outcome::Granted(grant);
         }
@@ -195,6 +213,9 @@ impl Table {
         let ticket = Ticket(self.last_ticket);
         let blockers = self.blockers(ticket, &holder, &wants);
         let Some(first) = blockers.first().copied() else {
+            if self.is_out_of_fences() {
+                return Outcome::NoFence;
+            }
             self.enter(ticket, Request { holder, wants, ttl, is_apart, stand: Stand::Waits { until: now } });
             return Outcome::Granted(self.grant(ticket, now));
         };
@@ -225,6 +246,12 @@ impl Table {
         self.deadlines.remove(&(until, ticket));
         self.deadlines.insert((later, ticket));
         Some(Grant { ticket, fence, until: later })
+    }
+
+    /// The same, but takes no time from it.
+    fn hold_on(&mut self, ticket: Ticket, ttl: Millis, now: Millis) -> Option<Grant> {
+        let (_, _, until) = self.entry(ticket)?.held()?;
+        self.renew(ticket, ttl.max(until.saturating_sub(now)), now)
     }
 
     /// Gives back what is held, or stops waiting; says who holds now that waited for it.
@@ -311,6 +338,16 @@ impl Table {
     #[must_use]
     pub fn last_fence(&self) -> Fence {
         Fence(self.last_fence)
+    }
+
+    /// The highest fence that may be given out.
+    #[must_use]
+    pub fn fences_reserved(&self) -> Fence {
+        Fence(self.fences_reserved)
+    }
+
+    fn is_out_of_fences(&self) -> bool {
+        self.last_fence >= self.fences_reserved
     }
 
     /// Who would be in front of a holder that asked for all of this alone.
@@ -410,7 +447,7 @@ impl Table {
     fn let_in_of(&mut self, mut candidates: BTreeSet<Ticket>, now: Millis) -> Vec<News> {
         let mut news = Vec::new();
         while let Some(ticket) = candidates.pop_first() {
-            if self.may_enter(ticket) {
+            if !self.is_out_of_fences() && self.may_enter(ticket) {
                 news.push(News::Granted(self.grant(ticket, now)));
                 candidates.extend(self.other_requests_of(ticket));
             }
@@ -476,6 +513,11 @@ impl Table {
             || wants.iter().any(|want| waiters(want) >= MAX_WAITERS)
     }
 
+    fn waiting(&self) -> BTreeSet<Ticket> {
+        let waiting = self.requests.iter().filter(|(_, request)| !request.is_held());
+        waiting.map(|(ticket, _)| *ticket).collect()
+    }
+
     fn is_waiting(&self, ticket: Ticket) -> bool {
         self.requests.get(&ticket).is_some_and(|request| !request.is_held())
     }
@@ -526,10 +568,14 @@ impl Table {
     /// as it has the first. So it is tried out, on a copy, and only when there may be a ring.
     fn played_out(&self) -> Self {
         let mut trial = self.busy_part();
+        if self.is_out_of_fences() {
+            // Who waits for a number alone is in no ring.
+            trial.let_in_of(trial.waiting(), 0);
+        }
         let waits =
             |trial: &Self, holder: &Holder| trial.requests_of(holder).any(|own| trial.is_waiting(own));
         let mut free: Vec<Holder> =
-            self.by_holder.keys().filter(|holder| !waits(self, holder)).cloned().collect();
+            self.by_holder.keys().filter(|holder| !waits(&trial, holder)).cloned().collect();
         while let Some(holder) = free.pop() {
             for news in trial.release_all(&holder, 0) {
                 let News::Granted(grant) = news else { continue };

@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::lock_answer::{LockAnswer, LockEntry};
 use super::place::LockName;
 use super::projects::Projects;
-use crate::locks::{Answer, Holder, Keeper, Kind, Life, Mode, Request, Resource, Verdict, Why};
+use crate::locks::{Answer, Holder, Keeper, Kind, Life, Mode, Pending, Request, Resource, Verdict, Why};
 use crate::refusal::{Code, Refusal};
 
 /// The longest that a lease may hold without being renewed: whoever needs it for longer is asked once a day.
@@ -100,13 +99,13 @@ pub enum LockOutcome {
     Later(Waiter),
 }
 
-/// A request that waits. Dropping it takes the request back when its turn comes.
+/// A request that waits. Dropping it takes the request back.
 #[derive(Debug)]
 pub struct Waiter {
     desk: Arc<LockDesk>,
     ask: LockAsk,
     mode: Mode,
-    decided: oneshot::Receiver<Verdict>,
+    decided: Pending,
 }
 
 /// See the module.

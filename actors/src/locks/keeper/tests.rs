@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
+use futures_util::FutureExt as _;
 use serde_json::Value;
 
 use super::*;
@@ -90,7 +91,7 @@ fn had(answer: Answer) -> Lease {
     }
 }
 
-fn waits(answer: Answer) -> oneshot::Receiver<Verdict> {
+fn waits(answer: Answer) -> Pending {
     match answer {
         Answer::Later(_, decided) => decided,
         other @ Answer::Now(_) => panic!("does not wait: {other:?}"),
@@ -160,10 +161,27 @@ async fn who_does_not_want_to_wait_any_more_is_passed_over() {
     let house = House::open().await;
     had(house.ask(&device("a"), "/p/x", 0));
     drop(waits(house.ask(&device("b"), "/p/x", 30)));
+    assert_eq!(house.keeper.counts(), (1, 0), "it has left the line");
+    assert_eq!((house.ear.last()["reason"].as_str(), house.ear.kinds().len()), (Some("withdrawn"), 3));
     let decided = waits(house.ask(&device("c"), "/p/x", 30));
     house.keeper.release_all(&device("a"));
     decided.await.unwrap().unwrap();
     assert_eq!(house.keeper.list().len(), 1);
+}
+
+#[tokio::test]
+async fn a_grant_that_nobody_has_heard_of_is_given_back_unless_it_was_asked_for_again() {
+    let house = House::open().await;
+    for is_asked_again in [false, true] {
+        had(house.ask(&device("a"), "/p/x", 0));
+        let unheard = waits(house.ask(&device("b"), "/p/x", 30));
+        assert!(house.keeper.release(&device("a"), &file("/p/x")));
+        if is_asked_again {
+            had(house.ask(&device("b"), "/p/x", 0));
+        }
+        drop(unheard);
+        assert_eq!(house.keeper.counts(), (usize::from(is_asked_again), 0));
+    }
 }
 
 #[tokio::test]
@@ -301,4 +319,51 @@ fn while_a_life_lasts_the_end_of_another_takes_nothing() {
         is_over.store(true, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(lost, 0);
     });
+}
+
+#[tokio::test]
+async fn asking_again_takes_nothing_from_a_lock() {
+    let house = House::open().await;
+    let _life = house.keeper.begin(device("a"));
+    let lease = had(house.ask_for(&device("a"), "/p/x", 0, 300, true));
+    let elsewhere = Request { project: "/elsewhere".into(), ..request(&device("a"), "/p/x") };
+    let again = had(house.keeper.acquire(Request { ttl: Duration::from_secs(5), ..elsewhere }));
+    assert_eq!((again.ticket, again.until), (lease.ticket, lease.until));
+    assert_eq!(&*house.keeper.list()[0].project, "/p");
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(house.keeper.is_current(lease.ticket, lease.fence), "it is kept still");
+}
+
+#[tokio::test]
+async fn what_is_kept_with_the_shortest_time_is_kept_too() {
+    let house = House::open().await;
+    let life = house.keeper.begin(device("a"));
+    let lease = had(house.ask_for(&device("a"), "/p/x", 0, 1, true));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(house.keeper.is_current(lease.ticket, lease.fence));
+    house.keeper.renew(&device("a"), &file("/p/x"), Duration::from_secs(1)).unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(house.keeper.is_current(lease.ticket, lease.fence));
+    drop(life);
+    assert_eq!(house.keeper.counts(), (0, 0));
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_without_a_reserved_number() {
+    tokio::time::pause();
+    let journal = MemoryJournal::new();
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
+    journal.refuse_appends(Some("the disk is full"));
+    let ear = Arc::new(Ear::default());
+    let keeper = Keeper::with_fences(clock, Arc::new(journal.clone()), ear.clone(), Fence(0), Fence(1));
+    let house = House { keeper, ear, journal };
+    had(house.ask(&device("a"), "/p/x", 0));
+    let mut decided = waits(house.ask(&device("b"), "/p/x", 30));
+    house.keeper.release(&device("a"), &file("/p/x"));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // Its number would be given out once more after a restart.
+    assert!((&mut decided).now_or_never().is_none(), "there is no number for it");
+    house.journal.refuse_appends(None);
+    decided.await.unwrap().unwrap();
+    assert!(house.journal.fences().await.unwrap() >= 2);
 }
