@@ -137,7 +137,9 @@ impl Git {
         let caller = Caller::new(program, Uuid::now_v7());
         let repository = Repository::find(&caller, Path::new(&*name)).await?;
         // A project may be a part of a repository, but what git changes lies where the server may work.
-        (self.parts.find_project)(repository.top.to_string_lossy().into_owned()).await?;
+        for folder in [&repository.top, &repository.own, &repository.common] {
+            (self.parts.find_project)(folder.to_string_lossy().into_owned()).await?;
+        }
         let mut place = self.lines.enter(&repository.common, holder.clone()).ok_or_else(line_is_full)?;
         let caller = caller.inside(&repository);
         self.tell_position(&caller, &place, &name, &holder, &operation).await;

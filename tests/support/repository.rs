@@ -132,7 +132,7 @@ impl Grove {
     }
 
     pub(crate) fn remote(&self) -> Tree {
-        self.tree_at("remote.git")
+        self.outside("remote.git")
     }
 
     /// A clone of the remote.
@@ -140,6 +140,11 @@ impl Grove {
         let path = self.work(name);
         self.tree_at("").run(&["clone", "--quiet", "remote.git", path.to_str().unwrap()]);
         self.tree(name)
+    }
+
+    /// A tree that is there, or will be, where the server may not work.
+    pub(crate) fn outside(&self, name: &str) -> Tree {
+        self.tree_at(name)
     }
 
     /// A tree that is there, or will be.
