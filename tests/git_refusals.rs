@@ -204,6 +204,28 @@ async fn a_lock_file_of_somebody_else_is_named_and_not_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_lock_file_that_is_in_the_way_is_named() {
+    let forge = Forge::new().await;
+    let tree = forge.seeded("tree");
+    tree.run(&["branch", "other"]);
+    for (lock, operation) in [
+        (".git/HEAD.lock", branch("other", true)),
+        (".git/refs/heads/main.lock", commit("mine", What::All)),
+        (".git/refs/heads/new.lock", branch("new", false)),
+    ] {
+        tree.write("new.txt", "x");
+        let before = tree.as_it_is();
+        tree.write(lock, "");
+        let refusal = forge.ask(&tree, operation).await.unwrap_err();
+        assert_eq!(reason(&refusal), "lock_file", "{refusal:?}");
+        assert!(refusal.message.contains(&format!("`{lock}`")), "{}", refusal.message);
+        assert!(tree.path.join(lock).exists(), "it may be somebody's");
+        std::fs::remove_file(tree.path.join(lock)).unwrap();
+        assert_eq!(tree.as_it_is(), before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_has_begun_is_not_touched() {
     let forge = Forge::new().await;
     let (mine, theirs) = (forge.seeded("mine"), forge.clone_as("theirs"));

@@ -45,6 +45,8 @@ pub(super) enum Reason {
     InProgress,
     /// Somebody else's git works on the index, or has died over it.
     IndexLocked,
+    /// Another lock file of git's is in the way; the sentence names it.
+    LockFile,
     /// Nothing differs.
     NothingToCommit,
     /// No name and address are configured.
@@ -86,8 +88,13 @@ impl Trouble {
 
     /// What git's own words and exit code say; the tree is as it was.
     pub(super) fn failed(ran: &Ran, visible: &Path) -> Self {
+        let (code, words) = (ran.code, ran.words(visible));
+        if let Some(file) = lock_file(&ran.stderr, visible) {
+            let (reason, sentence) = (Reason::LockFile, lock_file_is_there(&file));
+            return Self::Failed { reason, sentence, code, words };
+        }
         let (reason, sentence) = sort(&ran.stderr, &String::from_utf8_lossy(&ran.stdout));
-        Self::Failed { reason, sentence: sentence.to_owned(), code: ran.code, words: ran.words(visible) }
+        Self::Failed { reason, sentence: sentence.to_owned(), code, words }
     }
 
     /// Whether git did not end by itself, so that it may have left anything half done.
@@ -134,6 +141,22 @@ fn sort(stderr: &str, stdout: &str) -> (Reason, &'static str) {
     let is_said = |words: &str| stderr.contains(words) || stdout.contains(words);
     let known = SORTS.iter().find(|(words, ..)| is_said(words));
     known.map_or((Reason::Other, OTHER), |(_, reason, sentence)| (*reason, *sentence))
+}
+
+/// The lock file other than that of the index which git says is there, as far as it may be shown.
+fn lock_file(stderr: &str, visible: &Path) -> Option<String> {
+    let (_, rest) = stderr.split_once("Unable to create '")?;
+    let (path, rest) = rest.split_once('\'')?;
+    let is_in_the_way = rest.starts_with(": File exists") && path.ends_with(".lock");
+    let path = Some(Path::new(path)).filter(|path| is_in_the_way && !path.ends_with("index.lock"))?;
+    let shown = path.strip_prefix(visible).ok().or_else(|| path.file_name().map(Path::new))?;
+    Some(shown.display().to_string())
+}
+
+fn lock_file_is_there(file: &str) -> String {
+    format!(
+        "A lock file of git is in the way: `{file}`. Try again in a moment; if no git runs there any more, one has died over it, and the file is yours to remove."
+    )
 }
 
 impl From<Trouble> for Refusal {
@@ -200,6 +223,19 @@ mod tests {
             assert_eq!(sort(words, "").0, reason, "{words}");
             assert_eq!(sort("", words).0, reason, "{words}");
         }
+    }
+
+    #[test]
+    fn a_lock_file_is_named_as_far_as_it_may_be_shown() {
+        let named = |path: &str| {
+            let words =
+                format!("fatal: cannot lock ref 'HEAD': Unable to create '{path}': File exists.\n\nAnother");
+            lock_file(&words, Path::new("/srv/app"))
+        };
+        assert_eq!(named("/srv/app/.git/HEAD.lock").as_deref(), Some(".git/HEAD.lock"));
+        assert_eq!(named("/srv/main/.git/refs/heads/x.lock").as_deref(), Some("x.lock"));
+        assert_eq!(named("/srv/app/.git/index.lock"), None);
+        assert_eq!(lock_file("Unable to create '/a/b': Permission denied", Path::new("/")), None);
     }
 
     #[test]
