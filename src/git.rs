@@ -38,7 +38,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tandem_actors::clock::Clock;
 use tandem_actors::ids::DeviceId;
-use tandem_actors::locks::{Fact, Holder, Keeper, Kind, Named};
+use tandem_actors::locks::{Fact, Holder, Keeper, Named};
 use tandem_actors::project::{Feed, Happening};
 use tandem_actors::refusal::{Code, Refusal};
 use uuid::Uuid;
@@ -171,7 +171,7 @@ impl Git {
         let Ok(wants) = caller.wants(operation).await else { return };
         let named = |resource: &tandem_actors::locks::Resource| Named {
             resource_id: resource.id(),
-            lock_type: Kind::Git,
+            lock_type: resource.kind(),
             mode: None,
         };
         let locks = wants.iter().map(named).collect();

@@ -16,6 +16,7 @@ mod git_http;
 mod git_in_turn;
 mod git_join;
 mod git_refusals;
+mod git_tree_lock;
 mod guard;
 mod hostile_devices;
 mod http_api;

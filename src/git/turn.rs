@@ -78,7 +78,7 @@ impl Git {
         }
     }
 
-    /// Takes the lock on all of these branches, or says who has it.
+    /// Takes the lock on all of these, or says who has it.
     async fn lock(&self, project: &Arc<str>, holder: &Holder, wants: Vec<Resource>) -> Result<Lock, Refusal> {
         let keeper = &self.parts.keeper;
         // What the device holds already it keeps when the operation is over.
@@ -108,7 +108,8 @@ impl Git {
 }
 
 impl Caller<'_> {
-    /// The branches that an operation works on, and those on which a crash has left something.
+    /// The branches that an operation works on, and those on which a crash has left something. Where files are written,
+    /// the folder of the tree too: whoever has a lock of a file in it is not to find another one there.
     pub(super) async fn wants(&self, operation: &Operation) -> Result<Vec<Resource>, Trouble> {
         let repository = self.repository()?;
         let own = repository.own.clone();
@@ -117,10 +118,12 @@ impl Caller<'_> {
         if operation.is_on_own_branch() {
             branches.push(self.standing().await?.branch.unwrap_or_else(|| DETACHED.to_owned()));
         }
+        let writes_tree = operation.writes_tree() || mark.is_some();
         branches.extend(mark.and_then(|mark| mark.branch));
         branches.sort();
         branches.dedup();
-        Ok(branches.iter().map(|branch| Resource::branch(&repository.locked_as, branch)).collect())
+        let branches = branches.iter().map(|branch| Resource::branch(&repository.locked_as, branch));
+        Ok(branches.chain(writes_tree.then(|| Resource::file(&repository.top))).collect())
     }
 
     async fn theirs(&self, name: &str) -> Result<Theirs, Trouble> {
@@ -154,8 +157,12 @@ impl Drop for Lock {
 
 fn denied_because(denied: &Denied) -> Refusal {
     let message = match &denied.holder {
-        Some(holder) => format!("The branch is locked by {holder}. Try again when that is done with it."),
-        None => "The lock on the branch cannot be had now. Try again in a moment.".to_owned(),
+        Some(holder) => {
+            format!(
+                "The branch, or a file that would be written, is locked by {holder}. Try again when that is done with it."
+            )
+        }
+        None => "The locks on the branch and its files cannot be had now. Try again in a moment.".to_owned(),
     };
     let details = json!({
         "holder": denied.holder,
