@@ -28,6 +28,7 @@ mod sync;
 mod trouble;
 mod turn;
 mod undo;
+mod upstream;
 mod words;
 
 use std::path::Path;

@@ -15,6 +15,7 @@ mod git_crashes;
 mod git_http;
 mod git_in_turn;
 mod git_join;
+mod git_push;
 mod git_refusals;
 mod git_tree_lock;
 mod guard;

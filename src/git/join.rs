@@ -21,8 +21,7 @@ const MAX_NAMED: usize = 5;
 pub(super) struct Theirs {
     /// As people call it.
     pub(super) name: String,
-    /// As git calls it: a full name, or the hash.
-    pub(super) git_name: String,
+    /// The hash: what is decided for a commit is done with that commit, whatever moves meanwhile.
     pub(super) commit: String,
     /// The message of a commit that merges it.
     pub(super) message: String,
@@ -88,7 +87,7 @@ impl Caller<'_> {
                     "--no-autostash",
                     "--no-overwrite-ignore",
                     "--no-stat",
-                    &theirs.git_name,
+                    &theirs.commit,
                 ]
             }
             Way::Rebase => {
@@ -98,13 +97,13 @@ impl Caller<'_> {
                     "--no-fork-point",
                     "--no-autosquash",
                     "--no-stat",
-                    &theirs.git_name,
+                    &theirs.commit,
                 ]
             }
             Way::Merge => {
                 let fixed =
                     ["merge", "--ff", "--commit", "--no-squash", "--no-edit", "--no-autostash", "--no-stat"];
-                [&fixed[..], &["-m", &theirs.message, &theirs.git_name]].concat()
+                [&fixed[..], &["-m", &theirs.message, &theirs.commit]].concat()
             }
         };
         let before = Snapshot::take(self).await?;

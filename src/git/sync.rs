@@ -9,9 +9,9 @@ use super::join::Theirs;
 use super::operation::Strategy;
 use super::program::Ran;
 use super::push_report::PushReport;
-use super::repository::Upstream;
 use super::snapshot::Snapshot;
 use super::trouble::{Reason, Trouble};
+use super::upstream::Upstream;
 
 /// How often a push is tried when others are faster.
 pub(super) const MAX_TRIES: u32 = 3;
@@ -39,7 +39,7 @@ impl Caller<'_> {
         strategy: Strategy,
     ) -> Result<Option<Ran>, Trouble> {
         let local = self.own_branch().await?;
-        let upstream = self.upstream(&local, remote, branch).await?;
+        let upstream = self.source(&local, remote, branch).await?;
         let Some(theirs) = self.fetch(&upstream).await? else {
             let sentence = format!("The remote `{}` has no branch `{}`.", upstream.remote, upstream.branch);
             return Err(Trouble::refused(Reason::NoSuchName, sentence));
@@ -59,7 +59,7 @@ impl Caller<'_> {
         if self.standing().await?.head.is_none() {
             return Err(Trouble::refused(Reason::NoCommits, "There is no commit yet that could be pushed."));
         }
-        let upstream = self.upstream(&local, remote, branch).await?;
+        let upstream = self.target(&local, remote, branch).await?;
         let before = Snapshot::take(self).await?;
         let (mut tries, mut reached) = (0, before.head().map(str::to_owned));
         let trouble = loop {
@@ -102,7 +102,7 @@ impl Caller<'_> {
         }
         let refs = format!("refs/heads/{local}:refs/heads/{}", upstream.branch);
         let mut args = vec!["push", "--porcelain", "--no-recurse-submodules"];
-        if !upstream.is_configured {
+        if upstream.is_to_be_followed {
             args.push("--set-upstream");
         }
         args.extend(["--", &upstream.remote, &refs]);
@@ -172,11 +172,8 @@ impl Caller<'_> {
         }
         let commit = self.commit_of(FETCHED).await?.ok_or_else(|| Trouble::failed(&ran, top))?;
         self.undo(&["update-ref", "-d", FETCHED], None).await?;
-        let tracking = format!("refs/remotes/{remote}/{branch}");
-        let is_tracked = self.commit_of(&tracking).await?.as_ref() == Some(&commit);
         Ok(Some(Theirs {
             name: format!("{remote}/{branch}"),
-            git_name: if is_tracked { tracking } else { commit.clone() },
             message: format!("Merge branch '{branch}' of {remote}"),
             commit,
         }))

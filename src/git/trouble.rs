@@ -61,6 +61,8 @@ pub(super) enum Reason {
     DetachedHead,
     /// There is no commit yet.
     NoCommits,
+    /// The branch follows one of another name, and where it is to be pushed was not said.
+    FollowsAnother,
     /// It cannot be had by going forward.
     Diverged,
     /// The branch holds commits that nothing else holds.

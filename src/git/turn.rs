@@ -137,7 +137,7 @@ impl Caller<'_> {
         } else {
             "commit"
         };
-        Ok(Theirs { name: name.to_owned(), git_name, commit, message: format!("Merge {kind} '{name}'") })
+        Ok(Theirs { name: name.to_owned(), commit, message: format!("Merge {kind} '{name}'") })
     }
 }
 
