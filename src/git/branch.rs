@@ -75,6 +75,7 @@ impl Caller<'_> {
             head: standing.head,
             target: target.clone(),
             changed: before.changed(),
+            index: None,
         };
         let commit = target.unwrap_or_default();
         let theirs = Theirs { name: name.to_owned(), commit, message: String::new() };

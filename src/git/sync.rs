@@ -81,12 +81,12 @@ impl Caller<'_> {
                         "The remote does not take this; its own words say why. Everything is as it was.";
                     break self.failed(Reason::Declined, sentence, &ran)?;
                 }
-                Err(in_doubt @ Trouble::InDoubt { .. }) => return Err(in_doubt),
+                // Where not even that was put back, nothing more is done.
+                Err(in_doubt) if in_doubt.is_in_doubt() => return Err(in_doubt),
                 Err(trouble) => break trouble,
             }
         };
-        self.go_back(&before, reached.as_deref(), &trouble).await?;
-        Err(trouble)
+        Err(self.go_back(&before, reached.as_deref(), trouble).await)
     }
 
     async fn try_push(
@@ -124,10 +124,7 @@ impl Caller<'_> {
     async fn settle(&self, upstream: &Upstream, trouble: Trouble) -> Result<(PushReport, Ran), Trouble> {
         let head = self.commit_of("HEAD").await?;
         match self.remote_head(upstream).await {
-            Ok(there) if there == head => {
-                let ran = Ran { code: Some(0), stdout: Vec::new(), stderr: String::new() };
-                Ok((PushReport::Done, ran))
-            }
+            Ok(there) if there == head => Ok((PushReport::Done, Ran::done(String::new()))),
             Ok(_) => Err(trouble),
             Err(unreachable) => {
                 tracing::warn!(%trouble, %unreachable, "a push was cut off, and its remote cannot be asked");
@@ -141,19 +138,15 @@ impl Caller<'_> {
 
     /// Takes the branch back from where this push has taken it to where it was. What is in no commit stays, and so does
     /// what somebody else has committed meanwhile.
-    async fn go_back(
-        &self,
-        before: &Snapshot,
-        reached: Option<&str>,
-        trouble: &Trouble,
-    ) -> Result<(), Trouble> {
+    async fn go_back(&self, before: &Snapshot, reached: Option<&str>, trouble: Trouble) -> Trouble {
         if let Some(head) = before.head()
             && reached != Some(head)
-            && self.commit_of("HEAD").await?.as_deref() == reached
+            && self.commit_of("HEAD").await.is_ok_and(|now| now.as_deref() == reached)
+            && let Err(left) = self.undo(&["reset", "--keep", "--quiet", head], None).await
         {
-            self.undo(&["reset", "--keep", "--quiet", head], None).await?;
+            return trouble.with_something_left(left);
         }
-        self.verify(before, trouble).await
+        self.verified(before, reached, trouble).await
     }
 
     /// What the remote has of a branch; None where it has no such branch.

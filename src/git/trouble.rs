@@ -99,9 +99,35 @@ impl Trouble {
         Self::Failed { reason, sentence: sentence.to_owned(), code, words }
     }
 
+    /// Not everything is as it was, and nobody can say more.
+    pub(super) fn not_restored() -> Self {
+        let sentence = "Git did not do this, and not everything is as it was before. Look at the tree with `git status`.";
+        Self::InDoubt { reason: Reason::NotRestored, sentence: sentence.to_owned(), words: String::new() }
+    }
+
+    /// The same where not everything could be put back: histories that do not merge are told of in any case.
+    pub(super) fn with_something_left(self, left: Self) -> Self {
+        match (self, left) {
+            (Self::Unmerged(unmerged), _) => {
+                Self::Unmerged(Box::new(Unmerged { is_undone: false, ..*unmerged }))
+            }
+            (_, in_doubt @ Self::InDoubt { .. }) => in_doubt,
+            (_, _unseen) => Self::not_restored(),
+        }
+    }
+
+    /// Whether something may be done in part.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::InDoubt { .. } => true,
+            Self::Unmerged(unmerged) => !unmerged.is_undone,
+            _ => false,
+        }
+    }
+
     /// Whether git did not end by itself, so that it may have left anything half done.
     pub(super) const fn is_of_a_killed_git(&self) -> bool {
-        matches!(self, Self::Failed { code: None, .. } | Self::NotRun(NotRun::TooLate(_)))
+        matches!(self, Self::Failed { code: None, .. } | Self::NotRun(NotRun::TooLate(_) | NotRun::Stopped))
     }
 
     /// The same with a reason that is known better.
@@ -187,6 +213,7 @@ impl From<Trouble> for Refusal {
                 let sentence = format!("Git had not finished within {seconds} s and was ended.");
                 failed(Reason::TooLate, sentence, None, "")
             }
+            Trouble::NotRun(NotRun::Stopped) => Self::shutting_down(),
             Trouble::NotRun(NotRun::TooMuch) => {
                 failed(Reason::Other, "Git printed more than the server takes.".to_owned(), None, "")
             }

@@ -11,6 +11,7 @@ use super::call::{Caller, OPERATION_WITHIN};
 use super::join::Theirs;
 use super::mark::Mark;
 use super::operation::{Operation, Strategy};
+use super::stop::Inside;
 use super::trouble::Trouble;
 use super::{Done, Git};
 
@@ -24,8 +25,9 @@ impl Git {
         project: &Arc<str>,
         holder: &Holder,
         operation: &Operation,
+        inside: &Inside,
     ) -> Result<Done, Trouble> {
-        let lock = self.lock_all(&caller, project, holder, operation).await?;
+        let lock = self.lock_all(&caller, project, holder, operation, inside).await?;
         let caller = caller.locked(self.parts.keeper.clone(), lock.lease.clone());
         caller.recover().await?;
         let (ran, tries) = match operation {
@@ -66,10 +68,11 @@ impl Git {
         project: &Arc<str>,
         holder: &Holder,
         operation: &Operation,
+        inside: &Inside,
     ) -> Result<Lock, Trouble> {
         let mut wants = caller.wants(operation).await?;
         loop {
-            let lock = self.lock(project, holder, wants.clone()).await?;
+            let lock = self.lock(project, holder, wants.clone(), inside).await?;
             let now_wanted = caller.wants(operation).await?;
             if now_wanted == wants {
                 return Ok(lock);
@@ -79,7 +82,13 @@ impl Git {
     }
 
     /// Takes the lock on all of these, or says who has it.
-    async fn lock(&self, project: &Arc<str>, holder: &Holder, wants: Vec<Resource>) -> Result<Lock, Refusal> {
+    async fn lock(
+        &self,
+        project: &Arc<str>,
+        holder: &Holder,
+        wants: Vec<Resource>,
+        inside: &Inside,
+    ) -> Result<Lock, Refusal> {
         let keeper = &self.parts.keeper;
         // What the device holds already it keeps when the operation is over.
         let is_held = wants.iter().all(|resource| {
@@ -99,7 +108,10 @@ impl Git {
         };
         let verdict = match keeper.acquire(request) {
             Answer::Now(verdict) => verdict,
-            Answer::Later(_, verdict) => verdict.await.map_err(|_gone| Refusal::shutting_down())?,
+            Answer::Later(_, verdict) => tokio::select! {
+                verdict = verdict => verdict.map_err(|_gone| Refusal::shutting_down())?,
+                () = inside.is_closing() => return Err(Refusal::shutting_down()),
+            },
         };
         let lease = verdict.map_err(|denied| denied_because(&denied))?;
         let given_back = (!is_held).then(|| (keeper.clone(), lease.ticket));

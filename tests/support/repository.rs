@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tandem::git::{Done, FindProject, Git, Operation, Parts, Program, Strategy, What};
+use tandem::git::{Done, FindProject, Git, Ledger, Operation, Parts, Program, Strategy, What};
 use tandem_actors::clock::SystemClock;
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::locks::{Holder, Keeper, Mode, Request, Resource};
@@ -21,6 +21,7 @@ pub(crate) struct Forge {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) told: Arc<Told>,
     pub(crate) git: Git,
+    parts: Parts,
 }
 
 /// Repositories below a folder: a bare remote, and trees in `work`.
@@ -80,8 +81,17 @@ impl Forge {
             clock,
             find_project: finder(root.join("work")),
             wait,
+            ledger: Some(Ledger::open(&root.join("ledger")).unwrap()),
         };
-        Self { _folder: folder, grove, keeper, told, git: Git::new(parts) }
+        Self { _folder: folder, grove, keeper, told, git: Git::new(parts.clone()), parts }
+    }
+
+    /// Git in turn by way of a script, which finds the real git in `$GIT` and goes on to it.
+    pub(crate) fn through(&self, script: &str) -> Git {
+        let path = self.root().join("through");
+        write_script(&path, &format!("GIT='{}'\n{script}\nexec \"$GIT\" \"$@\"", git_path().display()));
+        let program = Some(Program::new(path, environment(&self.root())));
+        Git::new(Parts { program, ..self.parts.clone() })
     }
 
     pub(crate) async fn new() -> Self {
@@ -167,6 +177,16 @@ impl Grove {
     }
 }
 
+impl AsItIs {
+    pub(crate) fn index(&self) -> &str {
+        &self.index
+    }
+
+    pub(crate) fn status(&self) -> &str {
+        &self.status
+    }
+}
+
 impl Tree {
     /// Runs git as a person would; it must succeed.
     pub(crate) fn run(&self, args: &[&str]) -> String {
@@ -209,14 +229,7 @@ impl Tree {
         let git_folder = self.run(&["rev-parse", "--absolute-git-dir"]);
         let path = Path::new(&git_folder).join("hooks").join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        // A child writes it: were it open for writing here, another test's child could inherit it, and it would not run.
-        let script = format!("#!/bin/sh\n{script}\n");
-        let status = Command::new("sh")
-            .args(["-c", "printf '%s' \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"])
-            .arg(path)
-            .arg(script)
-            .status();
-        assert!(status.unwrap().success());
+        write_script(&path, script);
     }
 
     pub(crate) fn head(&self) -> String {
@@ -250,9 +263,16 @@ impl Tree {
     /// That nothing of Tandem's and of git's own is left in the git folder.
     pub(crate) fn is_tidy(&self) -> bool {
         let git_folder = PathBuf::from(self.run(&["rev-parse", "--absolute-git-dir"]));
-        ["tandem-operation.json", "index.lock", "rebase-merge", "rebase-apply", "MERGE_HEAD"]
-            .iter()
-            .all(|name| !git_folder.join(name).exists())
+        [
+            "tandem-operation.json",
+            "tandem-operation.index",
+            "index.lock",
+            "rebase-merge",
+            "rebase-apply",
+            "MERGE_HEAD",
+        ]
+        .iter()
+        .all(|name| !git_folder.join(name).exists())
     }
 }
 
@@ -283,6 +303,17 @@ pub(crate) fn branch(name: &str, is_entered: bool) -> Operation {
 pub(crate) fn reason(refusal: &Refusal) -> String {
     let details = refusal.details.clone().unwrap_or_default();
     details["reason"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A child writes it: were it open for writing here, another test's child could inherit it, and it would not run.
+fn write_script(path: &Path, script: &str) {
+    let script = format!("#!/bin/sh\n{script}\n");
+    let status = Command::new("sh")
+        .args(["-c", "printf '%s' \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(path)
+        .arg(script)
+        .status();
+    assert!(status.unwrap().success());
 }
 
 /// For a lock, not to be waited for.
