@@ -29,6 +29,7 @@ mod snapshot;
 mod status;
 mod stop;
 mod sync;
+mod told;
 mod trouble;
 mod turn;
 mod undo;
@@ -42,6 +43,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tandem_actors::clock::Clock;
+use tandem_actors::files::Files;
 use tandem_actors::ids::DeviceId;
 use tandem_actors::locks::{Fact, Holder, Keeper, Named};
 use tandem_actors::project::{Feed, Happening};
@@ -53,6 +55,7 @@ use call::Caller;
 use line::{Lines, Place};
 use repository::Repository;
 use stop::{Gate, Inside};
+use told::Teller;
 use trouble::{Reason, Trouble};
 
 pub use ledger::Ledger;
@@ -75,6 +78,8 @@ pub struct Parts {
     pub keeper: Arc<Keeper>,
     /// Where conflicts are told.
     pub feed: Arc<dyn Feed>,
+    /// Knows who has written which files.
+    pub files: Arc<Files>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Knows which folders may be projects.
@@ -163,8 +168,12 @@ impl Git {
             (self.parts.find_project)(folder.to_string_lossy().into_owned()).await?;
         }
         let mut place = self.lines.enter(&repository.common, holder.clone()).ok_or_else(line_is_full)?;
-        let caller =
-            caller.inside(&repository).on_record(self.parts.ledger.as_ref()).until_stopped(inside.clone());
+        let (files, project) = (self.parts.files.clone(), name.clone());
+        let caller = caller
+            .inside(&repository)
+            .on_record(self.parts.ledger.as_ref())
+            .telling(Teller { files, project, holder: holder.clone() })
+            .until_stopped(inside.clone());
         self.tell_position(&caller, &place, &name, &holder, &operation).await;
         tokio::select! {
             () = place.turn() => {}

@@ -102,6 +102,7 @@ fn git(hub: &Hub, settings: &Settings) -> Git {
         program: Program::find(),
         keeper: hub.locks.keeper().clone(),
         feed: hub.projects.clone(),
+        files: hub.files.clone(),
         clock: hub.clock.clone(),
         find_project: Arc::new(move |path| {
             let projects = projects.clone();

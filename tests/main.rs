@@ -19,6 +19,7 @@ mod git_join;
 mod git_push;
 mod git_recovery;
 mod git_refusals;
+mod git_told;
 mod git_tree_lock;
 mod guard;
 mod hostile_devices;

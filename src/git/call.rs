@@ -16,6 +16,7 @@ use super::mark::Mark;
 use super::program::{Call, NotRun, Program, Ran};
 use super::repository::Repository;
 use super::stop::Inside;
+use super::told::Teller;
 use super::trouble::{Reason, Trouble};
 
 /// How long git may take to look at something. The status of a large tree on a cold disk takes seconds.
@@ -38,6 +39,8 @@ pub(super) struct Caller<'a> {
     repository: Option<&'a Repository>,
     lock: Option<(Arc<Keeper>, Lease)>,
     ledger: Option<&'a Ledger>,
+    /// Where it is told what was written.
+    pub(super) teller: Option<Teller>,
     /// Ends it when the server stops.
     inside: Option<Inside>,
     ends_at: Instant,
@@ -46,13 +49,18 @@ pub(super) struct Caller<'a> {
 impl<'a> Caller<'a> {
     pub(super) fn new(program: &'a Program, operation: Uuid) -> Self {
         let ends_at = Instant::now() + OPERATION_WITHIN;
-        let (repository, lock, ledger, inside) = (None, None, None, None);
-        Self { program, operation, repository, lock, ledger, inside, ends_at }
+        let (repository, lock, ledger, teller, inside) = (None, None, None, None, None);
+        Self { program, operation, repository, lock, ledger, teller, inside, ends_at }
     }
 
     /// The same, which writes down where it is at work.
     pub(super) fn on_record(self, ledger: Option<&'a Ledger>) -> Self {
         Self { ledger, ..self }
+    }
+
+    /// The same, which tells of the files that it writes.
+    pub(super) fn telling(self, teller: Teller) -> Self {
+        Self { teller: Some(teller), ..self }
     }
 
     /// The same, which changes nothing any more once the server stops.

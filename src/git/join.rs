@@ -119,7 +119,10 @@ impl Caller<'_> {
             changed: before.changed(),
             index: None,
         };
-        self.step(&mark, &before, theirs, &args).await.map(Some)
+        let _until_told = self.rewriting();
+        let ran = self.step(&mark, &before, theirs, &args).await?;
+        self.tell_of(mark.head.as_deref()).await;
+        Ok(Some(ran))
     }
 
     /// Goes from one commit to another; where that fails, everything is as before.

@@ -139,6 +139,7 @@ impl Caller<'_> {
     /// Takes the branch back from where this push has taken it to where it was. What is in no commit stays, and so does
     /// what somebody else has committed meanwhile.
     async fn go_back(&self, before: &Snapshot, reached: Option<&str>, trouble: Trouble) -> Trouble {
+        let _until_told = self.rewriting();
         if let Some(head) = before.head()
             && reached != Some(head)
             && self.commit_of("HEAD").await.is_ok_and(|now| now.as_deref() == reached)
@@ -146,6 +147,7 @@ impl Caller<'_> {
         {
             return trouble.with_something_left(left);
         }
+        self.tell_of(reached).await;
         self.verified(before, reached, trouble).await
     }
 

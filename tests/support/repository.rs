@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tandem::git::{Done, FindProject, Git, Ledger, Operation, Parts, Program, Strategy, What};
 use tandem_actors::clock::SystemClock;
+use tandem_actors::files::{Files, MAX_VERSION_BYTES, Parts as FileParts, Versions};
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::locks::{Holder, Keeper, Mode, Request, Resource};
 use tandem_actors::project::{Feed, ProjectEvent};
@@ -21,6 +22,7 @@ pub(crate) struct Forge {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) told: Arc<Told>,
     pub(crate) git: Git,
+    pub(crate) files: Arc<Files>,
     parts: Parts,
 }
 
@@ -72,18 +74,30 @@ impl Forge {
         let root = grove.root();
         let told = Arc::new(Told::default());
         let clock = Arc::new(SystemClock::new());
-        let keeper = Keeper::open(clock.clone(), Arc::new(MemoryJournal::new()), told.clone()).await.unwrap();
+        let journal = Arc::new(MemoryJournal::new());
+        let keeper = Keeper::open(clock.clone(), journal.clone(), told.clone()).await.unwrap();
+        let files = Files::new(FileParts {
+            keeper: keeper.clone(),
+            feed: told.clone(),
+            blobs: journal,
+            versions: Versions::open(root.join("versions"), MAX_VERSION_BYTES).unwrap(),
+            clock: clock.clone(),
+            allowed_roots: vec![root.join("work")],
+            waits: Vec::new(),
+            lock_wait: wait,
+        });
         let program = Program::new(git_path(), environment(&root));
         let parts = Parts {
             program: Some(program),
             keeper: keeper.clone(),
             feed: told.clone(),
+            files: files.clone(),
             clock,
             find_project: finder(root.join("work")),
             wait,
             ledger: Some(Ledger::open(&root.join("ledger")).unwrap()),
         };
-        Self { _folder: folder, grove, keeper, told, git: Git::new(parts.clone()), parts }
+        Self { _folder: folder, grove, keeper, told, git: Git::new(parts.clone()), files, parts }
     }
 
     /// Git in turn by way of a script, which finds the real git in `$GIT` and goes on to it.
