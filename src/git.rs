@@ -4,8 +4,8 @@
 //! Operation ──▶ line of the repository ──▶ lock on the branch ──▶ recover ──▶ git … git ──▶ Done
 //!               (first come first served)  (agents hold the same)                 └──▶ conflict: all as before, told
 //! ```
-//! Whatever fails leaves HEAD, index and tree as they were. What is about to be done is written down first
-//! (`mark`), so that the next operation puts back what a crash has left.
+//! Whatever fails leaves HEAD, index and tree as they were. What is about to be done is written down first, what in the
+//! tree (`mark`) and where in the data folder (`ledger`), so that the next start puts back what a crash has left.
 
 mod branch;
 mod call;
@@ -13,7 +13,10 @@ mod commit;
 mod conflict;
 mod half_written;
 mod hunks;
+mod index;
 mod join;
+mod ledger;
+mod left;
 mod line;
 mod mark;
 mod names;
@@ -24,10 +27,13 @@ mod push_report;
 mod repository;
 mod snapshot;
 mod status;
+mod stop;
 mod sync;
+mod told;
 mod trouble;
 mod turn;
 mod undo;
+mod upstream;
 mod words;
 
 use std::path::Path;
@@ -37,17 +43,23 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tandem_actors::clock::Clock;
+use tandem_actors::files::Files;
 use tandem_actors::ids::DeviceId;
-use tandem_actors::locks::{Fact, Holder, Keeper, Kind, Named};
+use tandem_actors::locks::{Fact, Holder, Keeper, Named};
 use tandem_actors::project::{ConflictId, Feed, Happening, Resolution};
 use tandem_actors::refusal::{Code, Refusal};
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use call::{Caller, Joined};
 use line::{Lines, Place};
 use repository::Repository;
+use stop::{Gate, Inside};
+use told::Teller;
 use trouble::{Reason, Trouble};
 
+pub use ledger::Ledger;
+pub use left::recover_left;
 pub use operation::{Operation, Strategy, What};
 pub use program::Program;
 
@@ -69,6 +81,8 @@ pub struct Parts {
     pub keeper: Arc<Keeper>,
     /// Where conflicts are told.
     pub feed: Arc<dyn Feed>,
+    /// Knows who has written which files.
+    pub files: Arc<Files>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Knows which folders may be projects.
@@ -77,6 +91,8 @@ pub struct Parts {
     pub is_open: IsOpen,
     /// How long an operation waits for a branch that another holds.
     pub wait: Duration,
+    /// Where it is written down what is at work; without it, what a crash leaves is put back by the next operation there.
+    pub ledger: Option<Ledger>,
 }
 
 /// See the module. Clones are the same one.
@@ -84,6 +100,8 @@ pub struct Parts {
 pub struct Git {
     parts: Arc<Parts>,
     lines: Lines,
+    gate: Arc<Gate>,
+    runtime: Handle,
 }
 
 /// An operation that got through; on the wire as it is.
@@ -105,10 +123,18 @@ pub struct Done {
 }
 
 impl Git {
-    /// Puts it together; nothing runs yet.
+    /// Puts it together; nothing runs yet. What will, runs on the runtime that this is called on.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), lines: Lines::default() }
+        let (parts, runtime) = (Arc::new(parts), Handle::current());
+        Self { parts, lines: Lines::default(), gate: Arc::default(), runtime }
+    }
+
+    /// Lets nothing new begin, gives what runs so long to finish, and then ends it: everything is as before it.
+    ///
+    /// Returns when that is so, 10 s after `grace` at the latest.
+    pub async fn stop(&self, grace: Duration) {
+        self.gate.close(grace).await;
     }
 
     /// Does an operation when its turn comes. Once begun it goes on to its end, whether anybody still waits for it or not.
@@ -123,9 +149,9 @@ impl Git {
         operation: Operation,
     ) -> Result<Done, Refusal> {
         operation.check()?;
-        let git = self.clone();
-        let work =
-            tokio::spawn(async move { git.carry_out(project, Holder::DeviceId(device), operation).await });
+        let inside = self.gate.enter().ok_or_else(Refusal::shutting_down)?;
+        let (git, holder) = (self.clone(), Holder::DeviceId(device));
+        let work = self.runtime.spawn(async move { git.carry_out(project, holder, operation, inside).await });
         work.await.unwrap_or_else(|_ended| Err(Refusal::shutting_down()))
     }
 
@@ -134,6 +160,7 @@ impl Git {
         project: String,
         holder: Holder,
         operation: Operation,
+        inside: Inside,
     ) -> Result<Done, Refusal> {
         let name = (self.parts.find_project)(project).await?;
         let no_git =
@@ -142,12 +169,22 @@ impl Git {
         let caller = Caller::new(program, Uuid::now_v7());
         let repository = Repository::find(&caller, Path::new(&*name)).await?;
         // A project may be a part of a repository, but what git changes lies where the server may work.
-        (self.parts.find_project)(repository.top.to_string_lossy().into_owned()).await?;
+        for folder in [&repository.top, &repository.own, &repository.common] {
+            (self.parts.find_project)(folder.to_string_lossy().into_owned()).await?;
+        }
         let mut place = self.lines.enter(&repository.common, holder.clone()).ok_or_else(line_is_full)?;
-        let caller = caller.inside(&repository);
+        let (files, project) = (self.parts.files.clone(), name.clone());
+        let caller = caller
+            .inside(&repository)
+            .on_record(self.parts.ledger.as_ref())
+            .telling(Teller { files, project, holder: holder.clone() })
+            .until_stopped(inside.clone());
         self.tell_position(&caller, &place, &name, &holder, &operation).await;
-        place.turn().await;
-        let done = self.take_turn(caller, &name, &holder, &operation).await;
+        tokio::select! {
+            () = place.turn() => {}
+            () = inside.is_closing() => return Err(Refusal::shutting_down()),
+        }
+        let done = self.take_turn(caller, &name, &holder, &operation, &inside).await;
         let done = done.map(|done| Done { position: place.position, ..done });
         done.map_err(|trouble| self.refusal_of(trouble, &name, &holder))
     }
@@ -186,7 +223,7 @@ impl Git {
         let Ok(wants) = caller.wants(operation).await else { return };
         let named = |resource: &tandem_actors::locks::Resource| Named {
             resource_id: resource.id(),
-            lock_type: Kind::Git,
+            lock_type: resource.kind(),
             mode: None,
         };
         let locks = wants.iter().map(named).collect();

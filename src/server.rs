@@ -118,19 +118,20 @@ impl std::fmt::Debug for Server {
 }
 
 impl Stopper {
-    /// Says goodbye to all sockets (close code 1001), lets HTTP requests end, and then stops. Both waits are bounded by
-    /// [`Settings::shutdown_within`].
+    /// Says goodbye to all sockets (close code 1001), lets git and HTTP requests end, and then stops. Each wait is bounded
+    /// by [`Settings::shutdown_within`]; a git that needs longer is ended, and its tree put back.
     pub async fn stop(&self) {
-        self.leave(Leave::Stopping).await;
+        self.leave(Leave::Stopping, self.service.settings.shutdown_within).await;
     }
 
     /// The same for a journal in doubt: what was asked is answered, and sockets close with 4011.
     pub async fn give_up(&self) {
-        self.leave(Leave::StorageInDoubt).await;
+        self.leave(Leave::StorageInDoubt, Duration::ZERO).await;
     }
 
-    async fn leave(&self, why: Leave) {
-        self.service.doors.close(why, self.service.settings.shutdown_within).await;
+    async fn leave(&self, why: Leave, git_within: Duration) {
+        let Service { doors, git, settings, .. } = &**self.service;
+        tokio::join!(doors.close(why, settings.shutdown_within), git.stop(git_within));
         self.handle.stop(true).await;
     }
 }

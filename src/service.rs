@@ -7,7 +7,7 @@ use tandem_actors::hub::Hub;
 
 use crate::access::Access;
 use crate::doors::Doors;
-use crate::git::{Git, Parts, Program};
+use crate::git::{Git, Ledger, Parts, Program};
 use crate::traffic::Traffic;
 
 /// One running server, shared by all of its threads.
@@ -50,6 +50,8 @@ pub struct Settings {
     pub max_memory_bytes: u64,
     /// The agent that sessions run on.
     pub agent: AgentFacts,
+    /// Where it is written down in which trees git is at work.
+    pub git_ledger: Option<Ledger>,
 }
 
 /// The agent as it was found at start.
@@ -78,6 +80,7 @@ impl Default for Settings {
             max_agents: 10,
             max_memory_bytes: 2 * 1024 * 1024 * 1024,
             agent: AgentFacts::default(),
+            git_ledger: None,
         }
     }
 }
@@ -88,17 +91,18 @@ impl Service {
     pub fn new(hub: Hub, settings: Settings, access: Access) -> Self {
         let doors = Doors::new(settings.max_connections);
         let traffic = Traffic::default();
-        let git = git(&hub);
+        let git = git(&hub, &settings);
         Self { hub, settings, access, doors, git, traffic, started: Instant::now() }
     }
 }
 
-fn git(hub: &Hub) -> Git {
+fn git(hub: &Hub, settings: &Settings) -> Git {
     let (projects, known) = (hub.projects.clone(), hub.projects.clone());
     Git::new(Parts {
         program: Program::find(),
         keeper: hub.locks.keeper().clone(),
         feed: hub.projects.clone(),
+        files: hub.files.clone(),
         clock: hub.clock.clone(),
         find_project: Arc::new(move |path| {
             let projects = projects.clone();
@@ -106,6 +110,7 @@ fn git(hub: &Hub) -> Git {
         }),
         is_open: Arc::new(move |project, conflict| known.is_open(project, conflict)),
         wait: hub.locks.longest_wait(),
+        ledger: settings.git_ledger.clone(),
     })
 }
 

@@ -1,9 +1,9 @@
 //! Git in turn as a client sees it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::repository::Forge;
-use crate::support::server::Home;
+use crate::support::server::{Home, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_is_answered_when_it_is_done() {
@@ -40,10 +40,8 @@ async fn a_conflict_is_answered_and_on_record() {
     assert_eq!((status, &error["code"], &error["effect"]), (409, &json!("conflict"), &json!("none")));
     // It is told before it is answered, and on disk a moment later.
     let path = format!("/api/conflicts?project={}", right.path.display());
-    let mut conflict = Value::Null;
-    while conflict.is_null() {
-        conflict = server.get(&path).await["conflicts"][0].clone();
-    }
+    eventually("it is on record", async || server.get(&path).await["conflicts"][0].is_object()).await;
+    let conflict = server.get(&path).await["conflicts"][0].clone();
     assert_eq!(conflict["conflictId"], error["details"]["conflictId"]);
     assert_eq!((&conflict["conflictType"], &conflict["subject"]), (&json!("git_merge"), &json!("main")));
     assert_eq!(conflict["ours"]["holder"], json!({ "deviceId": "phone" }));
@@ -65,10 +63,9 @@ async fn a_conflict_is_answered_and_on_record() {
     let (status, answer) = server.call("POST", "/api/projects/git", body).await;
     assert_eq!(status, 200, "{answer}");
     let settled = format!("{path}&status=resolved");
-    let mut found = Value::Null;
-    while found.is_null() {
-        found = server.get(&settled).await["conflicts"][0].clone();
-    }
+    eventually("the conflict is settled", async || !server.get(&settled).await["conflicts"][0].is_null())
+        .await;
+    let found = server.get(&settled).await["conflicts"][0].clone();
     assert_eq!((&found["conflictId"], &found["resolution"]), (&conflict["conflictId"], &json!("merged")));
     assert_eq!(server.get(&open).await["conflicts"], json!([]));
     server.stop().await;

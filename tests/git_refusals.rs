@@ -40,6 +40,24 @@ async fn only_repositories_below_the_allowed_folders_are_touched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tree_whose_git_folder_lies_elsewhere_is_not_touched() {
+    let forge = Forge::new().await;
+    let outside = forge.root().join("outside");
+    let outside = outside.to_str().unwrap();
+    let tree = forge.work("tree");
+    forge.remote().run(&["init", "--quiet", "--separate-git-dir", outside, tree.to_str().unwrap()]);
+    let refusal = forge.ask(&forge.tree("tree"), commit("m", What::All)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::ProjectNotAllowed);
+    // A second tree here of a repository there is one of the repository there.
+    let (there, side) = (forge.outside("there"), forge.work("side"));
+    forge.remote().run(&["clone", "--quiet", ".", there.path.to_str().unwrap()]);
+    there.run(&["commit", "--quiet", "--allow-empty", "-m", "first"]);
+    there.run(&["worktree", "add", "--quiet", side.to_str().unwrap(), "-b", "side"]);
+    let refusal = forge.ask(&forge.tree("side"), branch("x", false)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::ProjectNotAllowed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_name_becomes_an_option() {
     let forge = Forge::new().await;
     let tree = forge.seeded("tree");
@@ -183,6 +201,28 @@ async fn a_lock_file_of_somebody_else_is_named_and_not_removed() {
     assert!(lock.exists());
     std::fs::remove_file(lock).unwrap();
     forge.ask(&tree, commit("mine", What::All)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_lock_file_that_is_in_the_way_is_named() {
+    let forge = Forge::new().await;
+    let tree = forge.seeded("tree");
+    tree.run(&["branch", "other"]);
+    for (lock, operation) in [
+        (".git/HEAD.lock", branch("other", true)),
+        (".git/refs/heads/main.lock", commit("mine", What::All)),
+        (".git/refs/heads/new.lock", branch("new", false)),
+    ] {
+        tree.write("new.txt", "x");
+        let before = tree.as_it_is();
+        tree.write(lock, "");
+        let refusal = forge.ask(&tree, operation).await.unwrap_err();
+        assert_eq!(reason(&refusal), "lock_file", "{refusal:?}");
+        assert!(refusal.message.contains(&format!("`{lock}`")), "{}", refusal.message);
+        assert!(tree.path.join(lock).exists(), "it may be somebody's");
+        std::fs::remove_file(tree.path.join(lock)).unwrap();
+        assert_eq!(tree.as_it_is(), before);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 //! agent's guard ──before_write──▶ let it write, give it the merged content, or deny with the places that do not fit
 //! person ──resolve──────▶ what is there, what was to be there, or something new
 //! watcher ──changed─────▶ who had read what is gone now?
+//! git ──rewritten───────▶ whose change it is
 //! ```
 
 mod before;
@@ -17,6 +18,7 @@ mod late;
 mod place;
 mod put;
 mod resolve;
+mod rewritten;
 mod set_back;
 mod stranger;
 mod versions;
@@ -43,6 +45,7 @@ pub(crate) use disk::is_unfinished;
 pub use known::Known;
 pub use place::Place;
 pub use put::{Put, Written};
+pub use rewritten::Rewriting;
 pub use stranger::{Behind, Seen};
 pub use versions::{MAX_VERSION_BYTES, Versions};
 
@@ -88,6 +91,7 @@ pub struct Files {
     turns: Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>,
     settled: Mutex<Settled>,
     swept: Mutex<HashSet<PathBuf>>,
+    rewriting: Mutex<Vec<PathBuf>>,
     runtime: Handle,
 }
 
@@ -117,6 +121,7 @@ impl Files {
             turns: Mutex::default(),
             settled: Mutex::default(),
             swept: Mutex::default(),
+            rewriting: Mutex::default(),
             runtime: Handle::current(),
         })
     }

@@ -23,6 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::access::Access;
 use crate::auth::{OriginPolicy, TokenCheck, token_for_first_start};
 use crate::config::{Config, Loaded};
+use crate::git::{self, Ledger, Program};
 use crate::server::{self, Server, Stopper};
 use crate::service::Settings;
 use crate::store::{Faults, SqliteJournal, TokenRow};
@@ -39,6 +40,9 @@ const SESSION_THREADS: usize = 2;
 
 /// Below the data folder; what is in it is needed by nobody after the server has ended.
 const VERSIONS_FOLDER: &str = "versions";
+
+/// Below the data folder: in which trees git operations are at work.
+const GIT_FOLDER: &str = "git";
 
 /// How the process ends when it cannot know whether its last writes are on the disk; `EX_SOFTWARE` of sysexits.h, which
 /// a service manager answers with a new start.
@@ -60,6 +64,7 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     let agent = Agent::find(&config.agent).await?;
     let versions = Versions::open(config.data.dir.join(VERSIONS_FOLDER), MAX_VERSION_BYTES)
         .context("the folder for versions of files cannot be emptied")?;
+    let git_ledger = git_ledger(config).await?;
     let system = System::start(Parts {
         journal: journal.clone(),
         launcher: Arc::new(agent.launcher(journal.clone())?),
@@ -82,7 +87,8 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     })
     .await
     .context("the list of sessions cannot be read")?;
-    let server = Server::new(listener, settings(config, &agent), system.hub().clone(), access)
+    let settings = Settings { git_ledger: Some(git_ledger), ..settings(config, &agent) };
+    let server = Server::new(listener, settings, system.hub().clone(), access)
         .context("cannot serve the address that was taken")?;
     print!("{}", banner::banner(server.addr(), &agent, config));
     let stopper = server.stopper();
@@ -112,6 +118,16 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     journal.close();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Puts back what git operations of a server before this one have left, before any agent runs and any device comes.
+async fn git_ledger(config: &Config) -> anyhow::Result<Ledger> {
+    let ledger = Ledger::open(&config.data.dir.join(GIT_FOLDER))
+        .context("the folder for git operations at work cannot be made")?;
+    if let Some(program) = Program::find() {
+        git::recover_left(&program, &ledger, &config.projects.allowed_roots).await;
+    }
+    Ok(ledger)
 }
 
 /// Ends the process: what its actors know may not be what the disk holds, so nothing of it is kept. Agents die with it.

@@ -33,10 +33,10 @@ impl Caller<'_> {
         let is_there = self.look(&["show-ref", "--verify", "--quiet", &full_name]).await?.is_ok();
         let deed = choose(name, is_there, from.is_some(), is_entered, is_deleted)?;
         let start = match from {
-            Some(from) => Some(self.named(from).await?),
+            Some(from) => Some(self.named(from).await?.1),
             None => None,
         };
-        let start = start.as_ref().map(|(git_name, _)| git_name.as_str());
+        let start = start.as_deref();
         match deed {
             Deed::Delete => self.plainly(&["branch", "--delete", "--", name]).await,
             Deed::Make if self.standing().await?.head.is_none() && start.is_none() => {
@@ -44,9 +44,12 @@ impl Caller<'_> {
                     "There is no commit yet that a branch could begin at. Use checkout, or commit first.";
                 Err(Trouble::refused(Reason::NoCommits, sentence))
             }
-            Deed::Make => self.plainly(&[&["branch", "--", name][..], start.as_slice()].concat()).await,
+            // No branch follows what it was begun from: a push would go there.
+            Deed::Make => {
+                self.plainly(&[&["branch", "--no-track", "--", name][..], start.as_slice()].concat()).await
+            }
             Deed::MakeAndEnter => {
-                let fixed = ["switch", "--no-guess", "--no-overwrite-ignore", "--create", name];
+                let fixed = ["switch", "--no-guess", "--no-track", "--no-overwrite-ignore", "--create", name];
                 let target = self.commit_of(start.unwrap_or("HEAD")).await?;
                 self.enter(name, target, &[&fixed[..], start.as_slice()].concat()).await
             }
@@ -72,10 +75,10 @@ impl Caller<'_> {
             head: standing.head,
             target: target.clone(),
             changed: before.changed(),
+            index: None,
         };
         let commit = target.unwrap_or_default();
-        let theirs =
-            Theirs { name: name.to_owned(), git_name: name.to_owned(), commit, message: String::new() };
+        let theirs = Theirs { name: name.to_owned(), commit, message: String::new() };
         self.step(&mark, &before, &theirs, args).await
     }
 }

@@ -1,17 +1,13 @@
 //! Keeps changes in a commit. Where that fails, the index is as before.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-
 use tokio::task::spawn_blocking;
 
 use super::call::Caller;
+use super::index::Kept;
 use super::mark::Mark;
 use super::operation::What;
 use super::program::Ran;
 use super::trouble::{NO_IDENTITY, NOTHING, Reason, Trouble};
-use super::undo::forget;
 
 /// Hooks that can say no to a commit.
 const HOOKS: [&str; 3] = ["pre-commit", "prepare-commit-msg", "commit-msg"];
@@ -24,10 +20,7 @@ impl Caller<'_> {
         what: &What,
         author: Option<&str>,
     ) -> Result<Ran, Trouble> {
-        let repository = self.repository()?;
         self.need_identity().await?;
-        let index = repository.own.join("index");
-        let before = read(index.clone()).await?;
         let standing = self.standing().await?;
         let mark = Mark {
             operation: self.operation,
@@ -36,15 +29,50 @@ impl Caller<'_> {
             head: standing.head,
             target: None,
             changed: Vec::new(),
+            index: Some(self.keep_index().await?),
         };
         self.note(&mark).await?;
-        let outcome = self.stage_and_commit(message, what, author).await;
-        if let Err(trouble) = &outcome {
-            self.put_back(&mark, trouble.is_of_a_killed_git()).await?;
-            put_back(index, before).await?;
+        let trouble = match self.stage_and_commit(message, what, author).await {
+            Ok(ran) => {
+                self.forget(&mark).await;
+                return Ok(ran);
+            }
+            Err(trouble) => trouble,
+        };
+        self.put_back(&mark, trouble.is_of_a_killed_git()).await?;
+        self.forget(&mark).await;
+        self.what_became_of_it(&mark, trouble).await
+    }
+
+    /// Git may have made the commit and then been held up, by a hook that runs behind it for instance.
+    async fn what_became_of_it(&self, mark: &Mark, trouble: Trouble) -> Result<Ran, Trouble> {
+        let now = self.standing().await?;
+        if now.head == mark.head && now.branch == mark.branch {
+            return Err(trouble);
         }
-        forget(repository.own.clone()).await;
-        outcome
+        let parents = self.look(&["rev-list", "--parents", "--max-count=1", "HEAD"]).await?;
+        let mut parents = parents.line().unwrap_or_default().split(' ').skip(1);
+        let is_made =
+            now.branch == mark.branch && parents.next() == mark.head.as_deref() && parents.next().is_none();
+        if is_made {
+            let words = if let Trouble::Failed { words, .. } = trouble { words } else { trouble.to_string() };
+            return Ok(Ran::done(words));
+        }
+        let sentence = "Git did not come to its end, and HEAD is not where it was: the commit may have been made. Look at it with `git log`.";
+        let (reason, sentence, words) = (Reason::NotRestored, sentence.to_owned(), String::new());
+        Err(Trouble::InDoubt { reason, sentence, words })
+    }
+
+    async fn keep_index(&self) -> Result<Kept, Trouble> {
+        let own = self.repository()?.own.clone();
+        match spawn_blocking(move || Kept::keep(&own)).await {
+            Ok(Ok(kept)) => Ok(kept),
+            Ok(Err(error)) => {
+                let sentence = format!("The repository's index cannot be kept: {}.", error.kind());
+                Err(Trouble::refused(Reason::Other, sentence))
+            }
+            Err(_stopped) => Err(Trouble::refused(Reason::Other, "The server is stopping.")),
+        }
     }
 
     async fn stage_and_commit(
@@ -105,74 +133,5 @@ impl Caller<'_> {
         let folder = self.repository()?.top.join(folder);
         let looked = spawn_blocking(move || HOOKS.iter().any(|hook| folder.join(hook).exists())).await;
         Ok(looked.unwrap_or(false))
-    }
-}
-
-/// The index as it lies there; None in a repository that has none yet.
-async fn read(index: PathBuf) -> Result<Option<Vec<u8>>, Trouble> {
-    let read = spawn_blocking(move || match fs::read(index) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    });
-    match read.await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => {
-            let sentence = format!("The repository's index cannot be read: {}.", error.kind());
-            Err(Trouble::refused(Reason::Other, sentence))
-        }
-        Err(_stopped) => Err(Trouble::refused(Reason::Other, "The server is stopping.")),
-    }
-}
-
-async fn put_back(index: PathBuf, before: Option<Vec<u8>>) -> Result<(), Trouble> {
-    let written = spawn_blocking(move || replace(&index, before.as_deref()));
-    match written.await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "an index cannot be put back as it was before a commit that failed");
-            let sentence = "Nothing was committed, but what was to be committed is still staged: another git holds the index.";
-            let sentence = sentence.to_owned();
-            Err(Trouble::InDoubt { reason: Reason::NotRestored, sentence, words: String::new() })
-        }
-        Err(_stopped) => Ok(()),
-    }
-}
-
-/// Replaces the index as git does: by way of its lock file, so that no git sees half of it.
-fn replace(index: &Path, before: Option<&[u8]>) -> io::Result<()> {
-    if fs::read(index).ok().as_deref() == before {
-        return Ok(());
-    }
-    let lock = index.with_extension("lock");
-    let mut file = fs::File::create_new(&lock)?;
-    let outcome = match before {
-        Some(bytes) => file.write_all(bytes).and_then(|()| fs::rename(&lock, index)),
-        None => fs::remove_file(index).and_then(|()| fs::remove_file(&lock)),
-    };
-    if outcome.is_err() {
-        // The first error is the one that counts.
-        let _ = fs::remove_file(&lock);
-    }
-    outcome
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_index_that_somebody_holds_is_not_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let index = folder.path().join("index");
-        fs::write(&index, "after").unwrap();
-        fs::write(folder.path().join("index.lock"), "").unwrap();
-        assert!(replace(&index, Some(b"before")).is_err());
-        assert!(folder.path().join("index.lock").exists(), "the lock is not ours to remove");
-        fs::remove_file(folder.path().join("index.lock")).unwrap();
-        replace(&index, Some(b"before")).unwrap();
-        assert_eq!(fs::read(&index).unwrap(), b"before");
-        replace(&index, None).unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use tandem_actors::clock::Timestamp;
 use tandem_actors::locks::Holder;
 use tandem_actors::project::{Conflict, ConflictId, ConflictKind, Side};
-use tandem_actors::refusal::{Code, Refusal};
+use tandem_actors::refusal::{Code, Effect, Refusal};
 
 use super::hunks::{Hunks, MAX_BYTES};
 use super::status::{Changes, Clash};
@@ -35,6 +35,8 @@ pub(super) struct Unmerged {
     pub(super) files: Vec<String>,
     /// Their marked places.
     pub(super) hunks: String,
+    /// Whether everything is as it was.
+    pub(super) is_undone: bool,
 }
 
 impl Unmerged {
@@ -63,12 +65,17 @@ impl Unmerged {
 
     /// The answer to who wanted it.
     pub(super) fn refusal(&self, conflict: Option<ConflictId>) -> Refusal {
+        let (state, effect) = if self.is_undone {
+            ("Everything is as it was", Effect::None)
+        } else {
+            ("Not everything is as it was before (look at the tree with `git status`)", Effect::Unknown)
+        };
         let sentence = format!(
-            "{} and {} do not merge by themselves. Everything is as it was; the conflict is on record, and a person decides.",
+            "{} and {} do not merge by themselves. {state}; the conflict is on record, and a person decides.",
             self.ours, self.theirs
         );
         let details = json!({ "conflictId": conflict, "branch": self.branch, "files": self.files });
-        Refusal::new(Code::Conflict, sentence).with_details(details)
+        Refusal { effect, ..Refusal::new(Code::Conflict, sentence).with_details(details) }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use tokio::task::spawn_blocking;
 
@@ -22,8 +23,12 @@ struct Differing {
     after: Option<String>,
 }
 
-/// Puts them back.
-pub(super) async fn put_back(caller: &Caller<'_>, mark: &Mark) -> Result<(), Trouble> {
+/// Puts them back. What was written after `not_after` is somebody's.
+pub(super) async fn put_back(
+    caller: &Caller<'_>,
+    mark: &Mark,
+    not_after: Option<SystemTime>,
+) -> Result<(), Trouble> {
     let (Some(head), Some(target)) = (&mark.head, &mark.target) else { return Ok(()) };
     if caller.commit_of("HEAD").await?.as_ref() != Some(head) {
         // The step got through to its end.
@@ -38,7 +43,7 @@ pub(super) async fn put_back(caller: &Caller<'_>, mark: &Mark) -> Result<(), Tro
         let between = caller.look(&between).await?;
         for differing in parse(&String::from_utf8_lossy(&between.stdout)) {
             let is_suspect = now.contains(&differing.path) && mark.was_clean(&differing.path);
-            if is_suspect && is_of_git(caller, &differing).await? {
+            if is_suspect && is_of_git(caller, &differing, not_after).await? {
                 if differing.is_there_before {
                     restored.push(differing.path);
                 } else {
@@ -67,10 +72,17 @@ impl Caller<'_> {
 
 /// Whether nothing but git has written what lies there: the content that it was going to write, nothing yet, or no
 /// file any more.
-async fn is_of_git(caller: &Caller<'_>, differing: &Differing) -> Result<bool, Trouble> {
+async fn is_of_git(
+    caller: &Caller<'_>,
+    differing: &Differing,
+    not_after: Option<SystemTime>,
+) -> Result<bool, Trouble> {
     let path = caller.repository()?.top.join(&differing.path);
     let length = spawn_blocking(move || match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_file() => Some(metadata.len()),
+        Ok(metadata) if metadata.is_file() => {
+            let is_younger = |limit| metadata.modified().is_ok_and(|written| written > limit);
+            (!not_after.is_some_and(is_younger)).then_some(metadata.len())
+        }
         Ok(_) => None,
         // Git removes a file before it writes it anew.
         Err(_) => Some(0),

@@ -1,5 +1,6 @@
 //! Two histories become one in the tree, or everything stays as it was.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use tokio::task::spawn_blocking;
@@ -12,7 +13,6 @@ use super::program::Ran;
 use super::snapshot::Snapshot;
 use super::trouble::{Reason, Trouble, UNCOMMITTED};
 use super::turn::DETACHED;
-use super::undo::forget;
 
 /// Files that a sentence names; the others are counted.
 const MAX_NAMED: usize = 5;
@@ -22,8 +22,7 @@ const MAX_NAMED: usize = 5;
 pub(super) struct Theirs {
     /// As people call it.
     pub(super) name: String,
-    /// As git calls it: a full name, or the hash.
-    pub(super) git_name: String,
+    /// The hash: what is decided for a commit is done with that commit, whatever moves meanwhile.
     pub(super) commit: String,
     /// The message of a commit that merges it.
     pub(super) message: String,
@@ -93,7 +92,7 @@ impl Caller<'_> {
                     "--no-autostash",
                     "--no-overwrite-ignore",
                     "--no-stat",
-                    &theirs.git_name,
+                    &theirs.commit,
                 ]
             }
             Way::Rebase => {
@@ -103,13 +102,13 @@ impl Caller<'_> {
                     "--no-fork-point",
                     "--no-autosquash",
                     "--no-stat",
-                    &theirs.git_name,
+                    &theirs.commit,
                 ]
             }
             Way::Merge => {
                 let fixed =
                     ["merge", "--ff", "--commit", "--no-squash", "--no-edit", "--no-autostash", "--no-stat"];
-                [&fixed[..], &["-m", &theirs.message, &theirs.git_name]].concat()
+                [&fixed[..], &["-m", &theirs.message, &theirs.commit]].concat()
             }
         };
         let before = Snapshot::take(self).await?;
@@ -123,8 +122,11 @@ impl Caller<'_> {
             head: standing.head,
             target: Some(theirs.commit.clone()),
             changed: before.changed(),
+            index: None,
         };
+        let _until_told = self.rewriting();
         let ran = self.step(&mark, &before, theirs, &args).await?;
+        self.tell_of(mark.head.as_deref()).await;
         self.note_joined(mark.branch, theirs);
         Ok(Some(ran))
     }
@@ -139,51 +141,94 @@ impl Caller<'_> {
     ) -> Result<Ran, Trouble> {
         let repository = self.repository()?;
         self.note(mark).await?;
-        let outcome = self.change(args).await;
-        let trouble = match outcome {
+        let trouble = match self.change(args).await {
             Ok(ran) if ran.is_ok() => {
-                forget(repository.own.clone()).await;
+                self.forget(mark).await;
                 return Ok(ran);
             }
             Ok(ran) => {
-                let unmerged = self.unmerged(mark, theirs).await?.filter(|_| ran.code.is_some());
+                // Where not even that can be seen, everything is put back all the same.
+                let unmerged = self.unmerged(mark, theirs).await.ok().flatten();
                 let failed = || Trouble::failed(&ran, &repository.top);
+                let unmerged = unmerged.filter(|_| ran.code.is_some());
                 unmerged.map_or_else(failed, |unmerged| Trouble::Unmerged(Box::new(unmerged)))
             }
             Err(trouble) => trouble,
         };
-        self.put_back(mark, trouble.is_of_a_killed_git()).await?;
-        self.verify(before, &trouble).await?;
-        forget(repository.own.clone()).await;
-        Err(trouble)
+        let is_killed = trouble.is_of_a_killed_git();
+        if let Err(left) = self.put_back(mark, is_killed).await {
+            // The mark stays: the next operation tries it again.
+            return Err(trouble.with_something_left(left));
+        }
+        self.forget(mark).await;
+        if is_killed && self.is_through(mark, theirs).await? {
+            return Ok(Ran::done(String::new()));
+        }
+        Err(self.verified(before, Some(&theirs.commit), trouble).await)
     }
 
-    /// Writes down what begins now.
-    pub(super) async fn note(&self, mark: &Mark) -> Result<(), Trouble> {
-        let (mark, own) = (mark.clone(), self.repository()?.own.clone());
-        let written = spawn_blocking(move || mark.write(&own)).await;
-        let error = match written {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error.kind().to_string(),
-            Err(_stopped) => "the server is stopping".to_owned(),
+    /// Whether a git that was killed had done everything by then, and was held up by what runs behind it, such as a hook.
+    async fn is_through(&self, mark: &Mark, theirs: &Theirs) -> Result<bool, Trouble> {
+        let now = self.standing().await?;
+        if mark.name == "branch" {
+            return Ok(now.branch.as_ref() == Some(&theirs.name));
+        }
+        match now.head {
+            Some(head) if now.branch == mark.branch && Some(&head) != mark.head.as_ref() => {
+                self.is_ancestor(&theirs.commit, &head).await
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// What is to be said of a trouble, by whether everything is as it was.
+    pub(super) async fn verified(
+        &self,
+        before: &Snapshot,
+        reached: Option<&str>,
+        trouble: Trouble,
+    ) -> Trouble {
+        let doubt = match self.is_as_before(before, reached).await {
+            Ok(true) => return trouble,
+            Ok(false) => Trouble::not_restored(),
+            Err(unseen) => unseen,
         };
-        let sentence = format!("The repository's git folder cannot be written to: {error}.");
-        Err(Trouble::refused(Reason::Other, sentence))
+        tracing::error!(%trouble, %doubt, "a tree is not as it was before a git operation that failed");
+        trouble.with_something_left(doubt)
     }
 
-    /// Whether everything is as it was.
-    pub(super) async fn verify(&self, before: &Snapshot, trouble: &Trouble) -> Result<(), Trouble> {
+    /// Whether HEAD, the index and all files that may have been written are as they were. Others may have been changed
+    /// by anybody meanwhile.
+    async fn is_as_before(&self, before: &Snapshot, reached: Option<&str>) -> Result<bool, Trouble> {
         let after = Snapshot::take(self).await?;
         if after == *before {
-            return Ok(());
+            return Ok(true);
         }
-        tracing::error!(%trouble, "a tree is not as it was before a git operation that failed");
-        let sentence = "Git did not do this, and not everything is as it was before. Look at the tree with `git status`.";
-        Err(Trouble::InDoubt {
-            reason: Reason::NotRestored,
-            sentence: sentence.to_owned(),
-            words: String::new(),
-        })
+        let touched = self.touched(before.head(), reached).await?;
+        let top = self.repository()?.top.clone();
+        let before = before.clone();
+        let compared = spawn_blocking(move || after.is_same_in(&before, &touched, &top)).await;
+        Ok(compared.unwrap_or(false))
+    }
+
+    /// The files that any commit changes which only one of the two holds.
+    async fn touched(&self, from: Option<&str>, to: Option<&str>) -> Result<BTreeSet<String>, Trouble> {
+        let ran = match (from, to) {
+            (Some(from), Some(to)) => {
+                let between = format!("{from}...{to}");
+                let fixed = ["log", "-m", "--no-renames", "--name-only", "--format=", "-z"];
+                self.look(&[&fixed[..], &[&between, "--"]].concat()).await?
+            }
+            (Some(only), None) | (None, Some(only)) => {
+                self.look(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", only]).await?
+            }
+            (None, None) => return Ok(BTreeSet::new()),
+        };
+        if !ran.is_ok() {
+            return Err(Trouble::failed(&ran, &self.repository()?.top));
+        }
+        let names = String::from_utf8_lossy(&ran.stdout).into_owned();
+        Ok(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
     async fn unmerged(&self, mark: &Mark, theirs: &Theirs) -> Result<Option<Unmerged>, Trouble> {
@@ -203,6 +248,7 @@ impl Caller<'_> {
             branch,
             files,
             hunks,
+            is_undone: true,
         }))
     }
 }

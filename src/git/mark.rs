@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::index::Kept;
+
 /// Lies in the tree's own git folder while an operation runs.
 const FILE: &str = "tandem-operation.json";
 
@@ -26,6 +28,9 @@ pub(super) struct Mark {
     pub(super) target: Option<String>,
     /// What was not as in the last commit before; folders end with `/`.
     pub(super) changed: Vec<String>,
+    /// How the index was, where it is to be put back.
+    #[serde(default)]
+    pub(super) index: Option<Kept>,
 }
 
 /// What git has not finished in a tree.
@@ -60,7 +65,9 @@ impl Mark {
         let mut file = File::create(&beside)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
-        fs::rename(beside, Self::path(own))
+        fs::rename(beside, Self::path(own))?;
+        // The name is durable with its folder.
+        File::open(own)?.sync_all()
     }
 
     /// The operation is over.
@@ -130,6 +137,15 @@ impl Unfinished {
         }
     }
 
+    /// The files in which git keeps it.
+    pub(super) const fn files(&self) -> &'static [&'static str] {
+        match self {
+            Self::Rebase { .. } => &["rebase-merge/head-name", "rebase-apply/head-name"],
+            Self::Merge { .. } => &["MERGE_HEAD"],
+            Self::Other(_) => &[],
+        }
+    }
+
     /// How git is told to put everything back.
     pub(super) const fn abort(&self) -> Option<[&'static str; 2]> {
         match self {
@@ -156,6 +172,7 @@ mod tests {
             head: text("aa"),
             target: text("bb"),
             changed: vec!["dirty.txt".to_owned(), "new/".to_owned()],
+            index: None,
         }
     }
 

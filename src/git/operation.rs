@@ -102,6 +102,15 @@ impl Operation {
         !matches!(self, Self::Branch { is_entered: false, .. })
     }
 
+    /// Whether files of the tree are written.
+    pub(super) const fn writes_tree(&self) -> bool {
+        match self {
+            Self::Pull { .. } | Self::Push { .. } | Self::Rebase { .. } | Self::Merge { .. } => true,
+            Self::Branch { is_entered, .. } => *is_entered,
+            Self::Commit { .. } => false,
+        }
+    }
+
     /// The branch that is worked on besides the one that is checked out.
     pub(super) fn other_branch(&self) -> Option<&str> {
         match self {

@@ -12,9 +12,10 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use super::stop::Inside;
 use super::words;
 use crate::agent_probe;
 
@@ -102,6 +103,8 @@ pub(super) struct Call<'a> {
     pub(super) within: Duration,
     /// The operation that it belongs to.
     pub(super) operation: Uuid,
+    /// It ends with this, if with anything.
+    pub(super) until: Option<Inside>,
 }
 
 /// How it ended.
@@ -121,6 +124,8 @@ pub(super) enum NotRun {
     Start(#[source] io::Error),
     #[error("git was ended because it had not finished within {0} s")]
     TooLate(u64),
+    #[error("git was ended because the server stops")]
+    Stopped,
     #[error("git printed more than can be taken")]
     TooMuch,
 }
@@ -157,12 +162,17 @@ impl Program {
             // A git that does not want to hear it says why.
             drop(tokio::spawn(async move { stdin.write_all(&bytes).await }));
         }
-        let status = match timeout(call.within, child.wait()).await {
-            Ok(status) => status.map_err(NotRun::Start)?,
-            Err(_late) => {
+        let ended = tokio::select! {
+            status = child.wait() => Ok(status.map_err(NotRun::Start)?),
+            () = sleep(call.within) => Err(NotRun::TooLate(call.within.as_secs())),
+            () = stopped(call.until) => Err(NotRun::Stopped),
+        };
+        let status = match ended {
+            Ok(status) => status,
+            Err(not_run) => {
                 end(&mut child, &group).await;
                 group.0 = None;
-                return Err(NotRun::TooLate(call.within.as_secs()));
+                return Err(not_run);
             }
         };
         group.0 = None;
@@ -192,6 +202,11 @@ impl Program {
 }
 
 impl Ran {
+    /// Of a git that had done what it was to do, and then said nothing, or no more than this.
+    pub(super) const fn done(words: String) -> Self {
+        Self { code: Some(0), stdout: Vec::new(), stderr: words }
+    }
+
     pub(super) fn is_ok(&self) -> bool {
         self.code == Some(0)
     }
@@ -230,6 +245,13 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::SIGTERM);
+    }
+}
+
+async fn stopped(until: Option<Inside>) {
+    match until {
+        Some(inside) => inside.is_ending().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -32,16 +32,6 @@ pub(super) struct Standing {
     pub(super) branch: Option<String>,
 }
 
-/// Where a branch goes to and comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Upstream {
-    pub(super) remote: String,
-    /// Its name there.
-    pub(super) branch: String,
-    /// Whether it is the one that is configured.
-    pub(super) is_configured: bool,
-}
-
 impl Repository {
     /// Asks git for the repository that a project lies in; `project` is canonical.
     pub(super) async fn find(caller: &Caller<'_>, project: &Path) -> Result<Self, Trouble> {
@@ -111,44 +101,5 @@ impl Caller<'_> {
     pub(super) async fn is_ancestor(&self, first: &str, second: &str) -> Result<bool, Trouble> {
         let ran = self.look(&["merge-base", "--is-ancestor", first, second]).await?;
         Ok(ran.is_ok())
-    }
-
-    /// Where a branch goes to and comes from: what was asked for, else what is configured, else the only remote or
-    /// `origin`, and the same name.
-    pub(super) async fn upstream(
-        &self,
-        local: &str,
-        remote: Option<&str>,
-        branch: Option<&str>,
-    ) -> Result<Upstream, Trouble> {
-        let listed = self.look(&["remote"]).await?;
-        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-        let remotes: Vec<&str> = listed.lines().collect();
-        let configured_remote = self.configured(&format!("branch.{local}.remote")).await?;
-        let configured_branch = self.configured(&format!("branch.{local}.merge")).await?;
-        let configured_branch =
-            configured_branch.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));
-        let only = match remotes[..] {
-            [only] => Some(only),
-            _ => None,
-        };
-        let chosen = remote.or(configured_remote.as_deref()).or(only).unwrap_or("origin");
-        if !remotes.contains(&chosen) {
-            let sentence =
-                format!("There is no remote `{chosen}` in this repository. Add it with `git remote add`.");
-            return Err(Trouble::refused(Reason::NoSuchName, sentence));
-        }
-        let is_configured_remote = configured_remote.as_deref() == Some(chosen);
-        let there = branch.or(configured_branch.filter(|_| is_configured_remote)).unwrap_or(local);
-        Ok(Upstream {
-            remote: chosen.to_owned(),
-            branch: there.to_owned(),
-            is_configured: is_configured_remote && configured_branch == Some(there),
-        })
-    }
-
-    async fn configured(&self, key: &str) -> Result<Option<String>, Trouble> {
-        let ran = self.look(&["config", "--get", key]).await?;
-        Ok(ran.line().filter(|_| ran.is_ok()).map(str::to_owned))
     }
 }

@@ -1,6 +1,6 @@
 //! How a tree is, to the byte, so that it can be told whether it is the same again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::call::Caller;
 use super::repository::Standing;
-use super::status::Changes;
+use super::status::{Change, Changes};
 use super::trouble::{Reason, Trouble};
 
 /// HEAD, index and tree. Files that are as in the index are vouched for by git, the others by their hashes.
@@ -47,6 +47,31 @@ impl Snapshot {
     /// The paths that are not as in the last commit.
     pub(super) fn changed(&self) -> Vec<String> {
         self.changes.files.iter().map(|change| change.path.clone()).collect()
+    }
+
+    /// Whether HEAD, index and these files are the same in both; looks into the tree `top` for new ones. Blocks.
+    pub(super) fn is_same_in(&self, other: &Self, files: &BTreeSet<String>, top: &Path) -> bool {
+        // Of a folder that git does not know at all, only files count that may have been written there.
+        let is_meant = |path: &str| {
+            let lies_there =
+                |file: &&String| file.starts_with(path) && top.join(file).symlink_metadata().is_ok();
+            if path.ends_with('/') {
+                files.iter().any(|file| lies_there(&file))
+            } else {
+                files.contains(path)
+            }
+        };
+        let changes = |snapshot: &Self| -> Vec<Change> {
+            snapshot.changes.files.iter().filter(|change| is_meant(&change.path)).cloned().collect()
+        };
+        let hashes = |snapshot: &Self| -> BTreeMap<String, [u8; 32]> {
+            let all = snapshot.changed_files.iter().filter(|(path, _)| is_meant(path));
+            all.map(|(path, hash)| (path.clone(), *hash)).collect()
+        };
+        self.standing == other.standing
+            && self.index == other.index
+            && changes(self) == changes(other)
+            && hashes(self) == hashes(other)
     }
 
     /// The commit that was checked out.

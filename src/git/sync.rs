@@ -9,9 +9,9 @@ use super::join::Theirs;
 use super::operation::Strategy;
 use super::program::Ran;
 use super::push_report::PushReport;
-use super::repository::Upstream;
 use super::snapshot::Snapshot;
 use super::trouble::{Reason, Trouble};
+use super::upstream::Upstream;
 
 /// How often a push is tried when others are faster.
 pub(super) const MAX_TRIES: u32 = 3;
@@ -39,7 +39,7 @@ impl Caller<'_> {
         strategy: Strategy,
     ) -> Result<Option<Ran>, Trouble> {
         let local = self.own_branch().await?;
-        let upstream = self.upstream(&local, remote, branch).await?;
+        let upstream = self.source(&local, remote, branch).await?;
         let Some(theirs) = self.fetch(&upstream).await? else {
             let sentence = format!("The remote `{}` has no branch `{}`.", upstream.remote, upstream.branch);
             return Err(Trouble::refused(Reason::NoSuchName, sentence));
@@ -59,7 +59,7 @@ impl Caller<'_> {
         if self.standing().await?.head.is_none() {
             return Err(Trouble::refused(Reason::NoCommits, "There is no commit yet that could be pushed."));
         }
-        let upstream = self.upstream(&local, remote, branch).await?;
+        let upstream = self.target(&local, remote, branch).await?;
         let before = Snapshot::take(self).await?;
         let (mut tries, mut reached) = (0, before.head().map(str::to_owned));
         let trouble = loop {
@@ -81,12 +81,12 @@ impl Caller<'_> {
                         "The remote does not take this; its own words say why. Everything is as it was.";
                     break self.failed(Reason::Declined, sentence, &ran)?;
                 }
-                Err(in_doubt @ Trouble::InDoubt { .. }) => return Err(in_doubt),
+                // Where not even that was put back, nothing more is done.
+                Err(in_doubt) if in_doubt.is_in_doubt() => return Err(in_doubt),
                 Err(trouble) => break trouble,
             }
         };
-        self.go_back(&before, reached.as_deref(), &trouble).await?;
-        Err(trouble)
+        Err(self.go_back(&before, reached.as_deref(), trouble).await)
     }
 
     async fn try_push(
@@ -102,7 +102,7 @@ impl Caller<'_> {
         }
         let refs = format!("refs/heads/{local}:refs/heads/{}", upstream.branch);
         let mut args = vec!["push", "--porcelain", "--no-recurse-submodules"];
-        if !upstream.is_configured {
+        if upstream.is_to_be_followed {
             args.push("--set-upstream");
         }
         args.extend(["--", &upstream.remote, &refs]);
@@ -124,10 +124,7 @@ impl Caller<'_> {
     async fn settle(&self, upstream: &Upstream, trouble: Trouble) -> Result<(PushReport, Ran), Trouble> {
         let head = self.commit_of("HEAD").await?;
         match self.remote_head(upstream).await {
-            Ok(there) if there == head => {
-                let ran = Ran { code: Some(0), stdout: Vec::new(), stderr: String::new() };
-                Ok((PushReport::Done, ran))
-            }
+            Ok(there) if there == head => Ok((PushReport::Done, Ran::done(String::new()))),
             Ok(_) => Err(trouble),
             Err(unreachable) => {
                 tracing::warn!(%trouble, %unreachable, "a push was cut off, and its remote cannot be asked");
@@ -141,19 +138,17 @@ impl Caller<'_> {
 
     /// Takes the branch back from where this push has taken it to where it was. What is in no commit stays, and so does
     /// what somebody else has committed meanwhile.
-    async fn go_back(
-        &self,
-        before: &Snapshot,
-        reached: Option<&str>,
-        trouble: &Trouble,
-    ) -> Result<(), Trouble> {
+    async fn go_back(&self, before: &Snapshot, reached: Option<&str>, trouble: Trouble) -> Trouble {
+        let _until_told = self.rewriting();
         if let Some(head) = before.head()
             && reached != Some(head)
-            && self.commit_of("HEAD").await?.as_deref() == reached
+            && self.commit_of("HEAD").await.is_ok_and(|now| now.as_deref() == reached)
+            && let Err(left) = self.undo(&["reset", "--keep", "--quiet", head], None).await
         {
-            self.undo(&["reset", "--keep", "--quiet", head], None).await?;
+            return trouble.with_something_left(left);
         }
-        self.verify(before, trouble).await
+        self.tell_of(reached).await;
+        self.verified(before, reached, trouble).await
     }
 
     /// What the remote has of a branch; None where it has no such branch.
@@ -172,11 +167,8 @@ impl Caller<'_> {
         }
         let commit = self.commit_of(FETCHED).await?.ok_or_else(|| Trouble::failed(&ran, top))?;
         self.undo(&["update-ref", "-d", FETCHED], None).await?;
-        let tracking = format!("refs/remotes/{remote}/{branch}");
-        let is_tracked = self.commit_of(&tracking).await?.as_ref() == Some(&commit);
         Ok(Some(Theirs {
             name: format!("{remote}/{branch}"),
-            git_name: if is_tracked { tracking } else { commit.clone() },
             message: format!("Merge branch '{branch}' of {remote}"),
             commit,
         }))

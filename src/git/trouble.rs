@@ -45,6 +45,8 @@ pub(super) enum Reason {
     InProgress,
     /// Somebody else's git works on the index, or has died over it.
     IndexLocked,
+    /// Another lock file of git's is in the way; the sentence names it.
+    LockFile,
     /// Nothing differs.
     NothingToCommit,
     /// No name and address are configured.
@@ -59,6 +61,8 @@ pub(super) enum Reason {
     DetachedHead,
     /// There is no commit yet.
     NoCommits,
+    /// The branch follows one of another name, and where it is to be pushed was not said.
+    FollowsAnother,
     /// It cannot be had by going forward.
     Diverged,
     /// The branch holds commits that nothing else holds.
@@ -86,13 +90,44 @@ impl Trouble {
 
     /// What git's own words and exit code say; the tree is as it was.
     pub(super) fn failed(ran: &Ran, visible: &Path) -> Self {
+        let (code, words) = (ran.code, ran.words(visible));
+        if let Some(file) = lock_file(&ran.stderr, visible) {
+            let (reason, sentence) = (Reason::LockFile, lock_file_is_there(&file));
+            return Self::Failed { reason, sentence, code, words };
+        }
         let (reason, sentence) = sort(&ran.stderr, &String::from_utf8_lossy(&ran.stdout));
-        Self::Failed { reason, sentence: sentence.to_owned(), code: ran.code, words: ran.words(visible) }
+        Self::Failed { reason, sentence: sentence.to_owned(), code, words }
+    }
+
+    /// Not everything is as it was, and nobody can say more.
+    pub(super) fn not_restored() -> Self {
+        let sentence = "Git did not do this, and not everything is as it was before. Look at the tree with `git status`.";
+        Self::InDoubt { reason: Reason::NotRestored, sentence: sentence.to_owned(), words: String::new() }
+    }
+
+    /// The same where not everything could be put back: histories that do not merge are told of in any case.
+    pub(super) fn with_something_left(self, left: Self) -> Self {
+        match (self, left) {
+            (Self::Unmerged(unmerged), _) => {
+                Self::Unmerged(Box::new(Unmerged { is_undone: false, ..*unmerged }))
+            }
+            (_, in_doubt @ Self::InDoubt { .. }) => in_doubt,
+            (_, _unseen) => Self::not_restored(),
+        }
+    }
+
+    /// Whether something may be done in part.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::InDoubt { .. } => true,
+            Self::Unmerged(unmerged) => !unmerged.is_undone,
+            _ => false,
+        }
     }
 
     /// Whether git did not end by itself, so that it may have left anything half done.
     pub(super) const fn is_of_a_killed_git(&self) -> bool {
-        matches!(self, Self::Failed { code: None, .. } | Self::NotRun(NotRun::TooLate(_)))
+        matches!(self, Self::Failed { code: None, .. } | Self::NotRun(NotRun::TooLate(_) | NotRun::Stopped))
     }
 
     /// The same with a reason that is known better.
@@ -136,6 +171,22 @@ fn sort(stderr: &str, stdout: &str) -> (Reason, &'static str) {
     known.map_or((Reason::Other, OTHER), |(_, reason, sentence)| (*reason, *sentence))
 }
 
+/// The lock file other than that of the index which git says is there, as far as it may be shown.
+fn lock_file(stderr: &str, visible: &Path) -> Option<String> {
+    let (_, rest) = stderr.split_once("Unable to create '")?;
+    let (path, rest) = rest.split_once('\'')?;
+    let is_in_the_way = rest.starts_with(": File exists") && path.ends_with(".lock");
+    let path = Some(Path::new(path)).filter(|path| is_in_the_way && !path.ends_with("index.lock"))?;
+    let shown = path.strip_prefix(visible).ok().or_else(|| path.file_name().map(Path::new))?;
+    Some(shown.display().to_string())
+}
+
+fn lock_file_is_there(file: &str) -> String {
+    format!(
+        "A lock file of git is in the way: `{file}`. Try again in a moment; if no git runs there any more, one has died over it, and the file is yours to remove."
+    )
+}
+
 impl From<Trouble> for Refusal {
     fn from(trouble: Trouble) -> Self {
         let failed = |reason: Reason, sentence: String, code: Option<i32>, words: &str| {
@@ -162,6 +213,7 @@ impl From<Trouble> for Refusal {
                 let sentence = format!("Git had not finished within {seconds} s and was ended.");
                 failed(Reason::TooLate, sentence, None, "")
             }
+            Trouble::NotRun(NotRun::Stopped) => Self::shutting_down(),
             Trouble::NotRun(NotRun::TooMuch) => {
                 failed(Reason::Other, "Git printed more than the server takes.".to_owned(), None, "")
             }
@@ -200,6 +252,19 @@ mod tests {
             assert_eq!(sort(words, "").0, reason, "{words}");
             assert_eq!(sort("", words).0, reason, "{words}");
         }
+    }
+
+    #[test]
+    fn a_lock_file_is_named_as_far_as_it_may_be_shown() {
+        let named = |path: &str| {
+            let words =
+                format!("fatal: cannot lock ref 'HEAD': Unable to create '{path}': File exists.\n\nAnother");
+            lock_file(&words, Path::new("/srv/app"))
+        };
+        assert_eq!(named("/srv/app/.git/HEAD.lock").as_deref(), Some(".git/HEAD.lock"));
+        assert_eq!(named("/srv/main/.git/refs/heads/x.lock").as_deref(), Some("x.lock"));
+        assert_eq!(named("/srv/app/.git/index.lock"), None);
+        assert_eq!(lock_file("Unable to create '/a/b': Permission denied", Path::new("/")), None);
     }
 
     #[test]

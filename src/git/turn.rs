@@ -11,6 +11,7 @@ use super::call::{Caller, OPERATION_WITHIN};
 use super::join::Theirs;
 use super::mark::Mark;
 use super::operation::{Operation, Strategy};
+use super::stop::Inside;
 use super::trouble::Trouble;
 use super::{Done, Git};
 
@@ -24,8 +25,9 @@ impl Git {
         project: &Arc<str>,
         holder: &Holder,
         operation: &Operation,
+        inside: &Inside,
     ) -> Result<Done, Trouble> {
-        let lock = self.lock_all(&caller, project, holder, operation).await?;
+        let lock = self.lock_all(&caller, project, holder, operation, inside).await?;
         let caller = caller.locked(self.parts.keeper.clone(), lock.lease.clone());
         caller.recover().await?;
         let (ran, tries) = match operation {
@@ -67,10 +69,11 @@ impl Git {
         project: &Arc<str>,
         holder: &Holder,
         operation: &Operation,
+        inside: &Inside,
     ) -> Result<Lock, Trouble> {
         let mut wants = caller.wants(operation).await?;
         loop {
-            let lock = self.lock(project, holder, wants.clone()).await?;
+            let lock = self.lock(project, holder, wants.clone(), inside).await?;
             let now_wanted = caller.wants(operation).await?;
             if now_wanted == wants {
                 return Ok(lock);
@@ -79,8 +82,14 @@ impl Git {
         }
     }
 
-    /// Takes the lock on all of these branches, or says who has it.
-    async fn lock(&self, project: &Arc<str>, holder: &Holder, wants: Vec<Resource>) -> Result<Lock, Refusal> {
+    /// Takes the lock on all of these, or says who has it.
+    async fn lock(
+        &self,
+        project: &Arc<str>,
+        holder: &Holder,
+        wants: Vec<Resource>,
+        inside: &Inside,
+    ) -> Result<Lock, Refusal> {
         let keeper = &self.parts.keeper;
         let request = Request {
             holder: holder.clone(),
@@ -92,7 +101,10 @@ impl Git {
         };
         let verdict = match keeper.acquire_apart(request) {
             Answer::Now(verdict) => verdict,
-            Answer::Later(_, verdict) => verdict.await.map_err(|_gone| Refusal::shutting_down())?,
+            Answer::Later(_, verdict) => tokio::select! {
+                verdict = verdict => verdict.map_err(|_gone| Refusal::shutting_down())?,
+                () = inside.is_closing() => return Err(Refusal::shutting_down()),
+            },
         };
         let lease = verdict.map_err(|denied| denied_because(&denied))?;
         Ok(Lock { lease, keeper: keeper.clone() })
@@ -100,7 +112,8 @@ impl Git {
 }
 
 impl Caller<'_> {
-    /// The branches that an operation works on, and those on which a crash has left something.
+    /// The branches that an operation works on, and those on which a crash has left something. Where files are written,
+    /// the folder of the tree too: whoever has a lock of a file in it is not to find another one there.
     pub(super) async fn wants(&self, operation: &Operation) -> Result<Vec<Resource>, Trouble> {
         let repository = self.repository()?;
         let own = repository.own.clone();
@@ -109,10 +122,12 @@ impl Caller<'_> {
         if operation.is_on_own_branch() {
             branches.push(self.standing().await?.branch.unwrap_or_else(|| DETACHED.to_owned()));
         }
+        let writes_tree = operation.writes_tree() || mark.is_some();
         branches.extend(mark.and_then(|mark| mark.branch));
         branches.sort();
         branches.dedup();
-        Ok(branches.iter().map(|branch| Resource::branch(&repository.locked_as, branch)).collect())
+        let branches = branches.iter().map(|branch| Resource::branch(&repository.locked_as, branch));
+        Ok(branches.chain(writes_tree.then(|| Resource::file(&repository.top))).collect())
     }
 
     async fn theirs(&self, name: &str) -> Result<Theirs, Trouble> {
@@ -126,7 +141,7 @@ impl Caller<'_> {
         } else {
             "commit"
         };
-        Ok(Theirs { name: name.to_owned(), git_name, commit, message: format!("Merge {kind} '{name}'") })
+        Ok(Theirs { name: name.to_owned(), commit, message: format!("Merge {kind} '{name}'") })
     }
 }
 
@@ -144,8 +159,12 @@ impl Drop for Lock {
 
 fn denied_because(denied: &Denied) -> Refusal {
     let message = match &denied.holder {
-        Some(holder) => format!("The branch is locked by {holder}. Try again when that is done with it."),
-        None => "The lock on the branch cannot be had now. Try again in a moment.".to_owned(),
+        Some(holder) => {
+            format!(
+                "The branch, or a file that would be written, is locked by {holder}. Try again when that is done with it."
+            )
+        }
+        None => "The locks on the branch and its files cannot be had now. Try again in a moment.".to_owned(),
     };
     let details = json!({
         "holder": denied.holder,

@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tandem::git::{Done, FindProject, Git, Operation, Parts, Program, Strategy, What};
+use tandem::git::{Done, FindProject, Git, Ledger, Operation, Parts, Program, Strategy, What};
 use tandem_actors::clock::SystemClock;
+use tandem_actors::files::{Files, MAX_VERSION_BYTES, Parts as FileParts, Versions};
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::locks::{Holder, Keeper, Mode, Request, Resource};
 use tandem_actors::project::{Feed, ProjectEvent};
@@ -21,6 +22,8 @@ pub(crate) struct Forge {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) told: Arc<Told>,
     pub(crate) git: Git,
+    pub(crate) files: Arc<Files>,
+    parts: Parts,
 }
 
 /// Repositories below a folder: a bare remote, and trees in `work`.
@@ -71,18 +74,39 @@ impl Forge {
         let root = grove.root();
         let told = Arc::new(Told::default());
         let clock = Arc::new(SystemClock::new());
-        let keeper = Keeper::open(clock.clone(), Arc::new(MemoryJournal::new()), told.clone()).await.unwrap();
+        let journal = Arc::new(MemoryJournal::new());
+        let keeper = Keeper::open(clock.clone(), journal.clone(), told.clone()).await.unwrap();
+        let files = Files::new(FileParts {
+            keeper: keeper.clone(),
+            feed: told.clone(),
+            blobs: journal,
+            versions: Versions::open(root.join("versions"), MAX_VERSION_BYTES).unwrap(),
+            clock: clock.clone(),
+            allowed_roots: vec![root.join("work")],
+            waits: Vec::new(),
+            lock_wait: wait,
+        });
         let program = Program::new(git_path(), environment(&root));
         let parts = Parts {
             program: Some(program),
             keeper: keeper.clone(),
             feed: told.clone(),
+            files: files.clone(),
             clock,
             find_project: finder(root.join("work")),
             is_open: Arc::new(|_, _| true),
             wait,
+            ledger: Some(Ledger::open(&root.join("ledger")).unwrap()),
         };
-        Self { _folder: folder, grove, keeper, told, git: Git::new(parts) }
+        Self { _folder: folder, grove, keeper, told, git: Git::new(parts.clone()), files, parts }
+    }
+
+    /// Git in turn by way of a script, which finds the real git in `$GIT` and goes on to it.
+    pub(crate) fn through(&self, script: &str) -> Git {
+        let path = self.root().join("through");
+        write_script(&path, &format!("GIT='{}'\n{script}\nexec \"$GIT\" \"$@\"", git_path().display()));
+        let program = Some(Program::new(path, environment(&self.root())));
+        Git::new(Parts { program, ..self.parts.clone() })
     }
 
     pub(crate) async fn new() -> Self {
@@ -133,7 +157,7 @@ impl Grove {
     }
 
     pub(crate) fn remote(&self) -> Tree {
-        self.tree_at("remote.git")
+        self.outside("remote.git")
     }
 
     /// A clone of the remote.
@@ -141,6 +165,11 @@ impl Grove {
         let path = self.work(name);
         self.tree_at("").run(&["clone", "--quiet", "remote.git", path.to_str().unwrap()]);
         self.tree(name)
+    }
+
+    /// A tree that is there, or will be, where the server may not work.
+    pub(crate) fn outside(&self, name: &str) -> Tree {
+        self.tree_at(name)
     }
 
     /// A tree that is there, or will be.
@@ -160,6 +189,16 @@ impl Grove {
         tree.commit("first");
         tree.run(&["push", "--quiet", "origin", "main"]);
         tree
+    }
+}
+
+impl AsItIs {
+    pub(crate) fn index(&self) -> &str {
+        &self.index
+    }
+
+    pub(crate) fn status(&self) -> &str {
+        &self.status
     }
 }
 
@@ -205,14 +244,7 @@ impl Tree {
         let git_folder = self.run(&["rev-parse", "--absolute-git-dir"]);
         let path = Path::new(&git_folder).join("hooks").join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        // A child writes it: were it open for writing here, another test's child could inherit it, and it would not run.
-        let script = format!("#!/bin/sh\n{script}\n");
-        let status = Command::new("sh")
-            .args(["-c", "printf '%s' \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"])
-            .arg(path)
-            .arg(script)
-            .status();
-        assert!(status.unwrap().success());
+        write_script(&path, script);
     }
 
     pub(crate) fn head(&self) -> String {
@@ -246,9 +278,16 @@ impl Tree {
     /// That nothing of Tandem's and of git's own is left in the git folder.
     pub(crate) fn is_tidy(&self) -> bool {
         let git_folder = PathBuf::from(self.run(&["rev-parse", "--absolute-git-dir"]));
-        ["tandem-operation.json", "index.lock", "rebase-merge", "rebase-apply", "MERGE_HEAD"]
-            .iter()
-            .all(|name| !git_folder.join(name).exists())
+        [
+            "tandem-operation.json",
+            "tandem-operation.index",
+            "index.lock",
+            "rebase-merge",
+            "rebase-apply",
+            "MERGE_HEAD",
+        ]
+        .iter()
+        .all(|name| !git_folder.join(name).exists())
     }
 }
 
@@ -279,6 +318,17 @@ pub(crate) fn branch(name: &str, is_entered: bool) -> Operation {
 pub(crate) fn reason(refusal: &Refusal) -> String {
     let details = refusal.details.clone().unwrap_or_default();
     details["reason"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A child writes it: were it open for writing here, another test's child could inherit it, and it would not run.
+fn write_script(path: &Path, script: &str) {
+    let script = format!("#!/bin/sh\n{script}\n");
+    let status = Command::new("sh")
+        .args(["-c", "printf '%s' \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(path)
+        .arg(script)
+        .status();
+    assert!(status.unwrap().success());
 }
 
 /// For a lock, not to be waited for.

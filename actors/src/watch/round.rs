@@ -82,6 +82,10 @@ impl Round {
                 batch.add(change, &self.folder);
             }
             // A checkout is one change, and says only at its end which branch it has led to.
+            if self.is_being_rewritten() {
+                until = Instant::now() + GATHER;
+                continue;
+            }
             let is_busy = self.git.as_deref().is_some_and(head::is_busy);
             if !is_busy || begun.elapsed() > GIT_WITHIN || changes.is_closed() {
                 return;
@@ -152,6 +156,13 @@ impl Round {
             }
             Err(_stopped) => Vec::new(),
         }
+    }
+
+    /// Whether it is about to be said whose changes these are. Who has the lock of a tree keeps the agents out of it
+    /// meanwhile, so nobody waits for what is seen later.
+    fn is_being_rewritten(&self) -> bool {
+        let files = self.inner.upgrade().and_then(|inner| inner.files.upgrade());
+        files.is_some_and(|files| files.is_being_rewritten(&self.folder))
     }
 
     fn is_wanted(&self) -> bool {
