@@ -15,6 +15,7 @@ mod disk;
 mod diverged;
 mod known;
 mod late;
+mod merging;
 mod place;
 mod put;
 mod resolve;
@@ -29,6 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
 use crate::blobs::{BlobHash, Blobs, MAX_BLOB_BYTES};
@@ -39,6 +41,7 @@ use crate::project::{ConflictId, Feed, Happening};
 use crate::refusal::{Code, Refusal};
 
 use calls::Calls;
+use merging::Merges;
 
 pub use collide::VERSIONS_DEVICE;
 pub(crate) use disk::is_unfinished;
@@ -58,6 +61,9 @@ pub const WAITS: [Duration; 3] =
 
 /// For how long the lock of a file is taken to write it; a disk that needs longer has lost it.
 const WRITE_TTL: Duration = Duration::from_secs(30);
+
+/// Writes of devices that wait for one file, as many as may wait for its lock: each holds all of its content.
+const MAX_WAITING_WRITES: usize = 64;
 
 /// Conflicts whose settlement is remembered, so that two people do not both settle one.
 const MAX_SETTLED: usize = 1_024;
@@ -88,6 +94,7 @@ pub struct Files {
     /// Who has read and written what.
     pub known: Known,
     calls: Calls,
+    merges: Merges,
     turns: Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>,
     settled: Mutex<Settled>,
     swept: Mutex<HashSet<PathBuf>>,
@@ -118,6 +125,7 @@ impl Files {
             parts,
             known: Known::default(),
             calls: Calls::default(),
+            merges: Merges::default(),
             turns: Mutex::default(),
             settled: Mutex::default(),
             swept: Mutex::default(),
@@ -183,7 +191,7 @@ impl Files {
             false => self.known.saw(session, path, Some(hash)),
         };
         if let Some(conflict) = settled {
-            self.settle_by_itself(project, conflict);
+            self.settle(project, conflict, self.merges.resolution(conflict, content), None);
         }
         let (files, content) = (self.clone(), content.clone());
         drop(self.runtime.spawn(async move { files.parts.versions.keep(hash, content).await }));
@@ -197,7 +205,10 @@ impl Files {
     }
 
     /// One writer of this server after the other: a device's own lock does not stop its second request.
-    async fn turn(&self, path: &Path) -> tokio::sync::OwnedMutexGuard<()> {
+    ///
+    /// # Errors
+    /// `lock_queue_full`, or `lock_denied` when its turn does not come.
+    async fn turn(&self, path: &Path) -> Result<tokio::sync::OwnedMutexGuard<()>, Refusal> {
         let turn = {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
             turns.retain(|_, turn| turn.strong_count() > 0);
@@ -210,7 +221,27 @@ impl Files {
                 }
             }
         };
-        turn.lock_owned().await
+        // One for each that waits or writes, and ours.
+        if Arc::strong_count(&turn) > MAX_WAITING_WRITES + 1 {
+            let message = format!(
+                "{MAX_WAITING_WRITES} writes wait for this file already. Nothing was written; try again."
+            );
+            return Err(Refusal::new(Code::LockQueueFull, message).with_retry_after(5));
+        }
+        tokio::time::timeout(self.parts.lock_wait, turn.lock_owned()).await.map_err(|_late| {
+            let message = "Others write this file, one after the other, and its turn did not come. Nothing was written; try again.";
+            let details = serde_json::json!({ "reason": "timed_out" });
+            Refusal::new(Code::LockDenied, message).with_details(details).with_retry_after(5)
+        })
+    }
+
+    /// Goes on to its end, whether anybody still waits for it or not. None: the server stops.
+    fn carry_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> BoxFuture<'static, Option<T>> {
+        let work = self.runtime.spawn(work);
+        Box::pin(async move { work.await.ok() })
     }
 
     /// Whether somebody else has a lock of the file.
@@ -246,9 +277,8 @@ impl Settled {
         true
     }
 
-    fn remove(&mut self, conflict: ConflictId) {
-        self.all.remove(&conflict);
-        self.order.retain(|settled| *settled != conflict);
+    fn has(&self, conflict: ConflictId) -> bool {
+        self.all.contains(&conflict)
     }
 }
 

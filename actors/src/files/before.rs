@@ -8,7 +8,8 @@ use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::collide::{Collision, Wish};
+use super::collide::{Case, Collision, Wish};
+use super::merging::Merging;
 use super::set_back::SetBack;
 use super::{Files, Found, Place};
 use crate::blobs::BlobHash;
@@ -16,17 +17,20 @@ use crate::conflicts::{self, FileEdit, Made, Version, edit_between, made};
 use crate::guard::{Attempt, Collisions, Diverged, Late, Ruling, UntilDone, Writing};
 use crate::ids::SessionId;
 use crate::locks::Holder;
-use crate::project::{Conflict, ConflictId, Happening, Resolution};
+use crate::project::{Conflict, ConflictId, Happening};
 
 impl Collisions for Arc<Files> {
     fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling> {
-        let files = self.clone();
-        Box::pin(async move { files.rule(attempt).await })
+        let (files, again) = (self.clone(), attempt.read_again());
+        // The turn may end meanwhile: what was begun to be told of is ended all the same.
+        let ruling = self.carry_through(async move { files.rule(attempt).await });
+        Box::pin(async move { ruling.await.unwrap_or(Ruling::Deny(again)) })
     }
 
     fn write_over(&self, attempt: Attempt) -> BoxFuture<'static, ()> {
         let files = self.clone();
-        Box::pin(async move { files.keep_both(attempt).await })
+        let keeping = self.carry_through(async move { files.keep_both(attempt).await });
+        Box::pin(async move { keeping.await.unwrap_or_default() })
     }
 
     fn seen(&self, session: SessionId, project: &Arc<str>, path: &Path, hash: BlobHash, content: &Bytes) {
@@ -47,7 +51,8 @@ impl Collisions for Arc<Files> {
 
     fn diverged(&self, diverged: Diverged) -> BoxFuture<'static, ()> {
         let files = self.clone();
-        Box::pin(async move { files.note_divergence(diverged).await })
+        let noting = self.carry_through(async move { files.note_divergence(diverged).await });
+        Box::pin(async move { noting.await.unwrap_or_default() })
     }
 
     fn keep(&self, contents: Vec<Bytes>) -> BoxFuture<'static, ()> {
@@ -63,7 +68,7 @@ impl Collisions for Arc<Files> {
 }
 
 impl Files {
-    async fn rule(&self, attempt: Attempt) -> Ruling {
+    async fn rule(self: Arc<Self>, attempt: Attempt) -> Ruling {
         // What is no plain file of the project, too large or not to be read is nobody's to merge, and not to be lost.
         let again = || Ruling::Deny(attempt.read_again());
         let Attempt { session, project, path, seen, tool, input, .. } = attempt.clone();
@@ -87,17 +92,14 @@ impl Files {
         }
         match self.collide(&wish, found).await {
             Collision::Over(_) => Ruling::Let,
-            Collision::Merged { conflict, on, content } => {
-                let ruling = self.instead(&wish, &tool, fields, &on, &content).await;
-                if matches!(ruling, Ruling::Instead { .. }) {
-                    self.settle(wish.place.project(), conflict, Resolution::Merged, None);
-                } else {
-                    // It was told of, and a person may still decide.
-                    let base = self.version(wish.base).await;
-                    self.keep_for_people([base, on.content, Some(wish.proposed)]).await;
-                    self.known.denied(session, wish.place.path(), conflict);
+            Collision::Merged { case, on, content } => {
+                if let Some(ruling) = self.instead(&wish, case, &tool, fields, &on, &content).await {
+                    return ruling;
                 }
-                ruling
+                // It was told of, and a person may still decide.
+                self.known.denied(session, wish.place.path(), case.id);
+                self.leave_open(&wish, case, &on, None).await;
+                again()
             }
             Collision::Open(conflict) => {
                 self.known.denied(session, wish.place.path(), conflict.conflict_id);
@@ -106,31 +108,32 @@ impl Files {
         }
     }
 
-    /// Has the tool write the merged content over what is there.
+    /// Has the tool write the merged content over what is there; none where it would not.
     async fn instead(
-        &self,
+        self: &Arc<Self>,
         wish: &Wish,
+        case: Case,
         tool: &str,
         fields: Map<String, Value>,
         on: &Found,
-        merged: &[u8],
-    ) -> Ruling {
-        let read_again = || Ruling::Deny(read_again(&wish.place));
-        let Some(there) = on.hash else { return read_again() };
-        let Some(input) = rewritten(tool, fields, on, merged) else { return read_again() };
-        let mut until_done: Option<UntilDone> = None;
+        merged: &str,
+    ) -> Option<Ruling> {
+        let Holder::SessionId(session) = wish.by else { return None };
+        let there = on.hash?;
+        let input = rewritten(tool, fields, on, merged)?;
+        let mut set_back = None;
         if tool == "Write" {
             let (place, runtime) = (wish.place.clone(), self.runtime.clone());
             let setting = tokio::task::spawn_blocking(move || SetBack::new(place, there, runtime));
-            let Ok(Ok(Some(set_back))) = setting.await else { return read_again() };
-            until_done = Some(Arc::new(set_back));
+            set_back = Some(setting.await.ok()?.ok()??);
         }
         if let Some(content) = on.content.clone() {
             self.parts.versions.keep(there, content).await;
         }
         // From this the session goes out when it writes again, merged or not.
         self.parts.versions.keep(BlobHash::of(&wish.proposed), wish.proposed.clone()).await;
-        Ruling::Instead { input, until_done }
+        let until_done: UntilDone = Arc::new(Merging::begin(self, session, wish, case, on, merged, set_back));
+        Some(Ruling::Instead { input, until_done: Some(until_done) })
     }
 
     /// A session writes over what it has not seen, where locks only warn. What was there is kept, so that a person can
@@ -189,8 +192,7 @@ impl Files {
 }
 
 /// The tool's input with which the file becomes the merged one.
-fn rewritten(tool: &str, mut fields: Map<String, Value>, on: &Found, merged: &[u8]) -> Option<Arc<RawValue>> {
-    let merged = std::str::from_utf8(merged).ok()?;
+fn rewritten(tool: &str, mut fields: Map<String, Value>, on: &Found, merged: &str) -> Option<Arc<RawValue>> {
     if tool == "Write" {
         fields.insert("content".into(), merged.into());
     } else {
@@ -208,13 +210,6 @@ fn rewritten(tool: &str, mut fields: Map<String, Value>, on: &Found, merged: &[u
         }
     }
     RawValue::from_string(Value::Object(fields).to_string()).ok().map(Arc::from)
-}
-
-fn read_again(place: &Place) -> String {
-    let file = place.within();
-    format!(
-        "{file} has been changed since you read it, so nothing was written. Read it again and make your change on top of what is there now."
-    )
 }
 
 fn denied(place: &Place, conflict: &Conflict) -> String {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{Files, Found, Place};
 use crate::blobs::{BlobHash, NewBlob, fetch};
+use crate::clock::Timestamp;
 use crate::conflicts::{self, FileEdit, Merge, Version};
 use crate::ids::DeviceId;
 use crate::locks::Holder;
@@ -24,13 +25,20 @@ pub(super) struct Wish {
     pub(super) conflict: Option<ConflictId>,
 }
 
+/// A conflict, and since when it is one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Case {
+    pub(super) id: ConflictId,
+    pub(super) at: Timestamp,
+}
+
 /// What becomes of it.
 #[derive(Debug)]
 pub(super) enum Collision {
     /// It is over by itself: the file is as the wish takes it to be, or as it wants it to be.
     Over(Found),
     /// This has the changes of both.
-    Merged { conflict: ConflictId, on: Found, content: Bytes },
+    Merged { case: Case, on: Found, content: String },
     /// A person is to decide.
     Open(Box<Conflict>),
 }
@@ -51,16 +59,14 @@ impl Wish {
 impl Files {
     /// Waits whether it goes away by itself, then merges, then asks a person. The collision is told of before anything else.
     pub(super) async fn collide(&self, wish: &Wish, mut found: Found) -> Collision {
-        let at = self.parts.clock.now();
-        let id = wish.conflict.unwrap_or_else(ConflictId::random);
-        self.settled().remove(id);
-        let mut conflict = conflicts::file_edit(self.record(wish, &found), id, at);
-        self.tell(wish.place.project(), Happening::ConflictDetected(Box::new(conflict.clone())));
+        let case = Case { id: self.still_open(wish.conflict), at: self.parts.clock.now() };
+        let conflict = conflicts::file_edit(self.record(wish, &found), case.id, case.at);
+        self.tell(wish.place.project(), Happening::ConflictDetected(Box::new(conflict)));
         for wait in &self.parts.waits {
             tokio::time::sleep(*wait).await;
             let Ok(now) = self.look(&wish.place).await else { continue };
             if wish.fits(&now) {
-                self.settle_by_itself(wish.place.project(), id);
+                self.settle_by_itself(wish.place.project(), case.id);
                 return Collision::Over(now);
             }
             // Whoever writes in several steps, or holds the lock, may not be done.
@@ -72,20 +78,39 @@ impl Files {
         }
         let base = self.version(wish.base).await;
         let merged = match wish.can_be_merged(base.as_ref()) {
-            true => merge(base.clone(), found.content.clone(), wish.proposed.clone()).await,
+            true => merge(base, found.content.clone(), wish.proposed.clone()).await,
             false => None,
         };
         let hunks = match merged {
             Some(Merge::Clean(text)) => {
-                return Collision::Merged { conflict: id, on: found, content: text.into() };
+                return Collision::Merged { case, on: found, content: text };
             }
             Some(Merge::Hunks(hunks)) => Some(hunks),
             None => None,
         };
+        Collision::Open(Box::new(self.leave_open(wish, case, &found, hunks).await))
+    }
+
+    /// A person is to decide: all versions are kept, and then told once more, so that the record holds on to them.
+    pub(super) async fn leave_open(
+        &self,
+        wish: &Wish,
+        case: Case,
+        found: &Found,
+        hunks: Option<String>,
+    ) -> Conflict {
+        let base = self.version(wish.base).await;
         self.keep_for_people([base, found.content.clone(), Some(wish.proposed.clone())]).await;
-        conflict = Conflict { hunks, ..conflicts::file_edit(self.record(wish, &found), id, at) };
+        let conflict = conflicts::file_edit(self.record(wish, found), case.id, case.at);
+        let conflict = Conflict { hunks, ..conflict };
         self.tell(wish.place.project(), Happening::ConflictDetected(Box::new(conflict.clone())));
-        Collision::Open(Box::new(conflict))
+        conflict
+    }
+
+    /// This conflict, or another one where it was settled meanwhile: what a person has settled stays so.
+    pub(super) fn still_open(&self, conflict: Option<ConflictId>) -> ConflictId {
+        let open = conflict.filter(|conflict| !self.settled().has(*conflict));
+        open.unwrap_or_else(ConflictId::random)
     }
 
     fn record(&self, wish: &Wish, found: &Found) -> FileEdit {

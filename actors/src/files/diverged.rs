@@ -14,7 +14,7 @@ use crate::blobs::BlobHash;
 use crate::conflicts::{self, FileEdit, Version};
 use crate::guard::Diverged;
 use crate::locks::Holder;
-use crate::project::{ChangeType, Conflict, ConflictId, ConflictKind, Happening};
+use crate::project::{ChangeType, Conflict, ConflictKind, Happening};
 
 impl Files {
     /// Keeps both versions and tells people.
@@ -26,7 +26,7 @@ impl Files {
         let by = Holder::SessionId(session);
         let written = BlobHash::of(meant.as_bytes());
         // A conflict that the session has about the file already is this one; so is one that a watcher has just made of it.
-        let id = self.known.open_conflict(session, place.path()).unwrap_or_else(ConflictId::random);
+        let id = self.still_open(self.known.open_conflict(session, place.path()));
         let maker = self.known.maker(place.path(), found.hash).filter(|maker| *maker != by);
         let is_told = self.known.is_told(place.path(), found.hash);
         self.known.believes(session, place.path(), Some(written), id);
@@ -50,7 +50,6 @@ impl Files {
                 hash: Some(written),
             },
         };
-        self.settled().remove(id);
         let base = self.version(before).await;
         self.keep_for_people([base, found.content, Some(Bytes::from(meant))]).await;
         let conflict = conflicts::file_edit(edit, id, self.parts.clock.now());

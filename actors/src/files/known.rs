@@ -132,6 +132,24 @@ impl Known {
         shelf.files.get(path)?.readers.get(&session)?.stale.map(|stale| stale.conflict)
     }
 
+    /// Whether a session may not write what it wanted, which this conflict is about.
+    pub(super) fn is_denied(&self, session: SessionId, path: &Path, conflict: ConflictId) -> bool {
+        let shelf = self.shelf();
+        let reader = shelf.files.get(path).and_then(|file| file.readers.get(&session));
+        reader
+            .and_then(|reader| reader.stale)
+            .is_some_and(|stale| stale.is_denied && stale.conflict == conflict)
+    }
+
+    /// A conflict is over, for all sessions and files.
+    pub(super) fn is_settled(&self, conflict: ConflictId) {
+        for file in self.shelf().files.values_mut() {
+            for reader in file.readers.values_mut() {
+                reader.stale = reader.stale.filter(|stale| stale.conflict != conflict);
+            }
+        }
+    }
+
     /// A file has this content on disk. Whoever had read something else is named, once.
     pub(super) fn strange(&self, path: &Path, hash: Option<BlobHash>) -> Strange {
         let mut shelf = self.shelf();

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::collide::{Collision, Wish};
+use super::collide::{Case, Collision, Wish};
 use super::{Files, Found, MAX_FILE_BYTES, Place, WRITE_TTL, disk};
 use crate::blobs::BlobHash;
 use crate::ids::DeviceId;
 use crate::locks::{Answer, Fence, Held, Holder, Keeper, Mode, Request, Resource, Ticket};
-use crate::project::{ChangeType, Conflict, ConflictId, Happening, Resolution};
+use crate::project::{ChangeType, Conflict, Happening, Resolution};
 use crate::refusal::{Code, Refusal};
 
 /// How often a write begins anew because somebody was faster in the moment before it; then it is a conflict.
@@ -60,12 +60,18 @@ pub(super) struct Lock {
 impl Files {
     /// Writes a file: whole or not at all, merged with what others have written, or refused as a conflict.
     ///
-    /// *Crash:* the file is the old or the new one.
+    /// Once begun it goes on to its end, whether anybody still waits for it or not. *Crash:* the file is the old or the new one.
     ///
     /// # Errors
-    /// As for [`Files::place`]; `conflict` with the record in its details, `lock_denied`, `lock_not_held`, `too_large`,
-    /// `storage_unavailable`. Nothing is written then.
-    pub async fn put(&self, put: Put) -> Result<Written, Refusal> {
+    /// As for [`Files::place`]; `conflict` with the record in its details, `lock_denied`, `lock_queue_full`, `lock_not_held`,
+    /// `too_large`, `storage_unavailable`. Nothing is written then, unless the effect is `unknown`.
+    pub async fn put(self: &Arc<Self>, put: Put) -> Result<Written, Refusal> {
+        let files = self.clone();
+        let putting = self.carry_through(async move { files.put_through(put).await });
+        putting.await.unwrap_or_else(|| Err(Refusal::shutting_down()))
+    }
+
+    async fn put_through(&self, put: Put) -> Result<Written, Refusal> {
         let Put { by, project, file, content, base, fence } = put;
         if content.len() > MAX_FILE_BYTES {
             let message = format!("A file is written with at most {} MiB.", MAX_FILE_BYTES >> 20);
@@ -73,9 +79,10 @@ impl Files {
         }
         let place = self.place(&project, &file).await?;
         let by = Holder::DeviceId(by);
-        let _turn = self.turn(place.path()).await;
+        let _turn = self.turn(place.path()).await?;
         let lock = self.lock(&place, &by, fence).await?;
         let mut wish = Wish { place, by, base, proposed: content, conflict: None };
+        let mut open: Option<Conflict> = None;
         for _ in 0..MAX_TRIES {
             let found = self.look(&wish.place).await?;
             let (found, content, merged) = if wish.fits(&found) {
@@ -83,12 +90,11 @@ impl Files {
             } else {
                 match self.collide(&wish, found).await {
                     Collision::Over(found) => (found, wish.proposed.clone(), None),
-                    Collision::Merged { conflict, on, content } => (on, content, Some(conflict)),
+                    Collision::Merged { case, on, content } => (on, content.into(), Some(case)),
                     Collision::Open(conflict) => return Err(refuse(&conflict)),
                 }
             };
-            let hash = BlobHash::of(&content);
-            let there = found.content.clone();
+            let (hash, there) = (BlobHash::of(&content), found.clone());
             let written = match found.hash == Some(hash) {
                 true => Ok(true),
                 false => self.write(&wish, &lock, found, content).await,
@@ -96,23 +102,23 @@ impl Files {
             if matches!(written, Ok(true)) {
                 return Ok(self.has_written(&wish, hash, merged));
             }
-            if merged.is_some() {
+            if let Some(case) = merged {
                 // It was told of and stays open, so a person may still decide.
-                let base = self.version(wish.base).await;
-                self.keep_for_people([base, there, Some(wish.proposed.clone())]).await;
+                open = Some(self.leave_open(&wish, case, &there, None).await);
+                wish.conflict = Some(case.id);
             }
             written?;
-            wish.conflict = merged.or(wish.conflict);
         }
-        Err(Refusal::new(
-            Code::Conflict,
-            "Others write this file all the time. Read it again, and try once more.",
-        ))
+        Err(open.as_ref().map_or_else(all_the_time, refuse))
     }
 
-    fn has_written(&self, wish: &Wish, hash: BlobHash, merged: Option<ConflictId>) -> Written {
-        if let Some(conflict) = merged {
-            self.settle(wish.place.project(), conflict, Resolution::Merged, None);
+    fn has_written(&self, wish: &Wish, hash: BlobHash, merged: Option<Case>) -> Written {
+        let project = wish.place.project();
+        match (merged, wish.conflict) {
+            (Some(case), _) => self.settle(project, case.id, Resolution::Merged, None),
+            // It was one at the first try, and has gone away.
+            (None, Some(conflict)) => self.settle_by_itself(project, conflict),
+            (None, None) => {}
         }
         Written { file: wish.place.within().to_owned(), hash, is_merged: merged.is_some() }
     }
@@ -248,6 +254,10 @@ fn not_held() -> Refusal {
         Code::LockNotHeld,
         "The lock of this file is not held any more, so nothing was written. Read the file again, take the lock, and try once more.",
     )
+}
+
+fn all_the_time() -> Refusal {
+    Refusal::new(Code::Conflict, "Others write this file all the time. Read it again, and try once more.")
 }
 
 /// A conflict as a refusal; the record is in its details.

@@ -19,7 +19,15 @@ use crate::refusal::{Code, Refusal};
 impl Settler for Weak<Files> {
     fn settle(&self, settlement: Settlement) -> BoxFuture<'static, Result<(), Refusal>> {
         let files = self.upgrade();
-        Box::pin(async move { files.ok_or_else(Refusal::shutting_down)?.carry_out(settlement).await })
+        Box::pin(async move {
+            let (files, conflict) =
+                (files.ok_or_else(Refusal::shutting_down)?, settlement.conflict.conflict_id);
+            files.carry_out(settlement).await?;
+            // What sessions do next is told of neither as its end nor under its name.
+            files.known.is_settled(conflict);
+            files.settled().add(conflict);
+            Ok(())
+        })
     }
 }
 
@@ -53,7 +61,7 @@ impl Files {
         };
         let place = self.place(Path::new(&*conflict.project_path), Path::new(&conflict.subject)).await?;
         let holder = Holder::DeviceId(by.device_id.clone());
-        let _turn = self.turn(place.path()).await;
+        let _turn = self.turn(place.path()).await?;
         let lock = self.lock(&place, &holder, None).await?;
         let found = self.look(&place).await?;
         let hash = found.hash.map(|hash| hash.to_string());

@@ -82,8 +82,13 @@ impl Versions {
             return None;
         }
         let path = self.path(hash);
-        let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await.ok()?.ok()?;
-        (BlobHash::of(&read) == hash).then(|| read.into())
+        let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await.ok()?;
+        let whole = read.ok().filter(|read| BlobHash::of(read) == hash);
+        if whole.is_none() {
+            // So that it is written once more when somebody has it.
+            self.shelf().remove(hash);
+        }
+        whole.map(Bytes::from)
     }
 
     async fn forget(&self, hashes: Vec<BlobHash>) {
@@ -131,6 +136,13 @@ impl Shelf {
         gone
     }
 
+    fn remove(&mut self, hash: BlobHash) {
+        if let Some(kept) = self.kept.remove(&hash) {
+            self.by_use.remove(&kept.last_use);
+            self.bytes -= kept.bytes;
+        }
+    }
+
     fn use_again(&mut self, hash: BlobHash) -> bool {
         let Some(kept) = self.kept.get_mut(&hash) else { return false };
         self.by_use.remove(&kept.last_use);
@@ -175,5 +187,7 @@ mod tests {
         versions.keep(hash, Bytes::from_static(b"a")).await;
         std::fs::write(versions.path(hash), "b").unwrap();
         assert_eq!(versions.get(hash).await, None);
+        versions.keep(hash, Bytes::from_static(b"a")).await;
+        assert_eq!(versions.get(hash).await.as_deref(), Some(&b"a"[..]), "it is written once more");
     }
 }

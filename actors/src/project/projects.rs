@@ -354,6 +354,10 @@ impl Projects {
         self.tell(project, Happening::ConflictDetected(Box::new(conflict)).into());
     }
 
+    pub(super) const fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     pub(super) fn settler(&self) -> Arc<dyn Settler> {
         self.settler.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

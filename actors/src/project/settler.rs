@@ -52,11 +52,25 @@ impl Settler for RecordOnly {
 }
 
 impl Projects {
-    /// Settles a conflict; it is carried out and on disk when this returns. Of several who try, one does.
+    /// Settles a conflict; it is carried out and on disk when this returns. Of several who try, one does. Once begun it goes
+    /// on to its end, whether anybody still waits for it or not.
     ///
     /// # Errors
     /// `conflict_not_found`, `already_resolved` (with what was decided), what the settler says, `storage_unavailable`.
     pub async fn resolve(
+        self: &Arc<Self>,
+        id: ConflictId,
+        resolution: Resolution,
+        content: Option<String>,
+        by: By,
+    ) -> Result<(), Refusal> {
+        let projects = self.clone();
+        let settling =
+            self.runtime().spawn(async move { projects.resolve_through(id, resolution, content, by).await });
+        settling.await.unwrap_or_else(|_stopped| Err(Refusal::session_restarted()))
+    }
+
+    async fn resolve_through(
         &self,
         id: ConflictId,
         resolution: Resolution,

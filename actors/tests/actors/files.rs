@@ -925,12 +925,16 @@ async fn a_write_that_is_not_there_is_kept_with_what_is_there() {
     assert_eq!(desk.version(conflict.ours.hash.as_ref()).await, "by a program\n");
     assert_eq!(desk.version(conflict.theirs.hash.as_ref()).await, "by the agent\n");
     assert_eq!(desk.version(conflict.base.as_ref()).await, "1\n");
-    desk.settle(&conflict, Resolution::Theirs, None).await.unwrap();
-    assert_eq!(desk.text("a.txt"), "by the agent\n");
-
     desk.files.diverged(diverged("again\n")).await;
     let again = desk.told.conflicts().pop().unwrap();
     assert_eq!(again.conflict_id, conflict.conflict_id, "the same session and the same file");
+    desk.settle(&again, Resolution::Theirs, None).await.unwrap();
+    assert_eq!(desk.text("a.txt"), "again\n");
+
+    desk.write("a.txt", "by a program\n");
+    desk.files.diverged(diverged("and again\n")).await;
+    let other = desk.told.conflicts().pop().unwrap();
+    assert_ne!(other.conflict_id, conflict.conflict_id, "what a person has settled stays so");
     desk.files.saw(agent.session, &desk.place("a.txt")).await;
     assert_eq!(desk.told.resolutions(), [Resolution::Waited], "it knows what is there");
 }
