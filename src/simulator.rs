@@ -16,6 +16,7 @@ mod input;
 mod options;
 mod output;
 mod script;
+mod timing;
 mod tools;
 mod transcript;
 mod turn;
@@ -38,6 +39,7 @@ The built-in agent. It takes the flags of `claude -p --input-format stream-json`
   /tool COMMAND      asks for leave, then runs the shell command
   /write PATH TEXT   asks for leave, then writes the file
   /edit PATH OLD NEW asks for leave, then puts one word in the place of another
+  /hooks N PATH      edits a file N times without leave, and says how long the hooks of a call take
   /read PATH         reads the file
   /approvals N       asks for leave N times at once
   /attachments       kind, size and SHA-256 of each attachment of the message

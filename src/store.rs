@@ -39,7 +39,8 @@ use std::sync::Arc;
 use tandem_actors::event::Record;
 use tandem_actors::ids::{DeviceId, Epoch, Seq, SessionId};
 use tandem_actors::journal::{
-    Append, ChannelRow, Claim, CursorRow, DeviceRow, Journal, NoticeRow, Pending, SessionRow, TranscriptLine,
+    Append, ChannelRow, Claim, CursorRow, DeviceRow, Journal, NoticeRow, OldEvents, Pending, SessionRow,
+    TranscriptLine,
 };
 
 use blobs::NextKey;
@@ -159,6 +160,10 @@ impl Journal for SqliteJournal {
 
     fn append(&self, append: Append) -> Pending<()> {
         self.writer.ask(|answer| Request::Append(append, answer))
+    }
+
+    fn forget(&self, old: OldEvents) -> Pending<Seq> {
+        self.writer.ask(|answer| Request::Forget(old, answer))
     }
 
     fn read(&self, session: SessionId, after: Seq, limit: usize, max_bytes: usize) -> Pending<Vec<Record>> {

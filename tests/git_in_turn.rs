@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tandem::git::{Operation, Strategy, What};
 use tandem_actors::ids::SessionId;
-use tandem_actors::locks::{Answer, Holder, Resource};
+use tandem_actors::locks::{Answer, Holder, Mode, Request, Resource};
 use tandem_actors::refusal::Code;
 
 use crate::support::eventually;
@@ -90,6 +90,39 @@ async fn an_operation_holds_its_branch_and_leaves_a_device_what_it_had() {
     tree.write("new.txt", "y");
     forge.ask(&tree, commit("mine again", What::All)).await.unwrap();
     assert_eq!(forge.keeper.list().len(), 1, "what the device held before it still holds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operation_takes_beside_the_locks_of_its_device_it_gives_back() {
+    let forge = Forge::new().await;
+    let tree = forge.seeded("tree");
+    let device = Holder::DeviceId("laptop".parse().unwrap());
+    let had = |wanted: Request| match forge.keeper.acquire(wanted) {
+        Answer::Now(Ok(lease)) => lease,
+        other => panic!("not had: {other:?}"),
+    };
+    let shares = |branch: &str| {
+        let wants = vec![(Resource::branch(&tree.path, branch), Mode::Shared)];
+        Request { wants, ..request(&device, Resource::everything()) }
+    };
+    let own = [had(shares("main")), had(shares("topic"))];
+    forge.ask(&tree, branch("topic", true)).await.unwrap();
+    tree.write("new.txt", "x");
+    tree.hook(
+        "pre-commit",
+        &format!("touch '{0}/begun'; while test -e '{0}/hold'; do sleep 0.01; done", forge.root().display()),
+    );
+    std::fs::write(forge.root().join("hold"), "").unwrap();
+    let asked_meanwhile = async {
+        eventually("it has begun", || forge.root().join("begun").exists()).await;
+        let mine = had(request(&device, Resource::branch(&tree.path, "topic")));
+        std::fs::remove_file(forge.root().join("hold")).unwrap();
+        mine
+    };
+    let (done, mine) = tokio::join!(forge.ask(&tree, commit("mine", What::All)), asked_meanwhile);
+    done.unwrap();
+    let left: Vec<_> = forge.keeper.list().into_iter().map(|held| held.ticket).collect();
+    assert_eq!(left, [own[0].ticket, own[1].ticket, mine.ticket]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,10 @@ use crate::ids::{DeviceId, Epoch, NoticeId, Seq, SessionId, Term};
 
 pub use memory::MemoryJournal;
 
+/// How many events one [`Journal::forget`] removes: some milliseconds of the thread that writes, and more than one append
+/// holds, so that removing keeps up with writing.
+pub const MAX_FORGOTTEN: usize = 4_096;
+
 /// What every call of a journal returns: it may be awaited anywhere and borrows nothing.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send>>;
 
@@ -48,6 +52,15 @@ pub trait Journal: Blobs {
     /// - [`JournalError::Unknown`]: all of it may be stored or nothing; drop the session and load it again.
     /// - [`JournalError::Fenced`]: a newer owner exists, or the records do not follow the head; stop.
     fn append(&self, append: Append) -> Pending<()>;
+
+    /// Removes old events of the channel of a project, at most [`MAX_FORGOTTEN`] at a time, and returns where to go on:
+    /// `before` when nothing is left to be removed. Of a conversation nothing is ever removed.
+    ///
+    /// *Crash:* some of them are gone, and asking again removes the others.
+    ///
+    /// # Errors
+    /// As [`Journal::append`], without `Fenced`.
+    fn forget(&self, old: OldEvents) -> Pending<Seq>;
 
     /// Reads events behind `after`, oldest first: at most `limit` of them, at most about `max_bytes` of data (but one in any case).
     fn read(&self, session: SessionId, after: Seq, limit: usize, max_bytes: usize) -> Pending<Vec<Record>>;
@@ -144,6 +157,30 @@ pub struct Append {
     pub blobs: Vec<BlobHash>,
     /// The session in the list from now on, as JSON text.
     pub summary: Arc<str>,
+}
+
+/// Events of a project's channel that nobody will ask for.
+#[derive(Debug, Clone)]
+pub struct OldEvents {
+    /// Of which channel.
+    pub channel: SessionId,
+    /// The first of them.
+    pub from: Seq,
+    /// The first that stays.
+    pub before: Seq,
+    /// Those between that stay too; in their order.
+    pub kept: Vec<Seq>,
+}
+
+impl OldEvents {
+    /// The stretches of events that go, in their order, as the first of each and the one behind its last.
+    pub fn stretches(&self) -> impl Iterator<Item = (Seq, Seq)> {
+        let mut first = self.from;
+        let ends = self.kept.iter().copied().filter(|kept| (self.from..self.before).contains(kept));
+        let stretches =
+            ends.chain([self.before]).map(move |end| (std::mem::replace(&mut first, end + 1), end));
+        stretches.filter(|(first, end)| first < end)
+    }
 }
 
 /// One line of the file in which the agent keeps its conversation.

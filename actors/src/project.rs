@@ -22,6 +22,7 @@ mod settler;
 
 use std::sync::Arc;
 
+pub use channel::first_kept;
 pub use conflict::{Conflict, ConflictId, ConflictKind, Resolution, Side};
 pub use enforcement::{Enforcement, Enforcements};
 pub use event::{ChangeType, Happening, ProjectEvent, Role};

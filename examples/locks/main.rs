@@ -1,13 +1,15 @@
 //! How fast locks are: clients that take and give back, over WebSocket, and over Redis beside it.
 //!
 //! ```text
-//! cargo run --release --bin tandem -- serve &
+//! WS_MAX_CONNECTIONS=100 cargo run --release --bin tandem -- --agent simulator --data-dir DATA &
 //! redis-server --port 6379 --save "" --appendonly no &          # apt-get install redis-server
-//! cargo run --release --example locks -- --project ~/some/folder --redis 127.0.0.1:6379
+//! cargo run --release --example locks -- --token-file DATA/token --project ~/some/folder --redis 127.0.0.1:6379
 //! ```
 //! Each client has a connection of its own and asks for one lock at a time. On 1,000 resources every client has its own
 //! ones, so nobody waits; on 1 all want the same. Tandem lets waiters wait in order; with Redis they can only ask again.
+//! At the end, one more client follows the project and is told of every operation.
 
+mod follower;
 mod redis;
 mod tandem;
 #[path = "../load/wire.rs"]
@@ -19,6 +21,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
+
+use follower::Follower;
 
 /// Measures acquiring and releasing locks.
 #[derive(Debug, Clone, Parser)]
@@ -81,7 +85,7 @@ async fn main() -> Result<()> {
     let project = args.project.canonicalize().context("the project's folder cannot be found")?;
     let span = Duration::from_secs(args.seconds);
     println!(
-        "{:24}{:>12}{:>28}{:>28}",
+        "{:34}{:>14}{:>34}{:>34}",
         "", "operations/s", "acquire p50 / p99 / max", "release p50 / p99 / max"
     );
     for (resources, rate) in
@@ -101,6 +105,23 @@ async fn main() -> Result<()> {
             report("redis", run, drive(run, lockers).await?);
         }
     }
+    let run = Run { clients: args.clients, resources: args.resources, rate: None, span };
+    let follower = Follower::start(&args.address, &token, &project).await?;
+    let mut lockers = Vec::new();
+    for client in 0..run.clients {
+        lockers.push(tandem::Client::connect(&args.address, &token, &project, client).await?);
+    }
+    let done = drive(run, lockers).await?;
+    let elapsed = done.1.as_secs_f64();
+    report("tandem, followed", run, done);
+    let seen = follower.stop().await?;
+    println!(
+        "its follower: {} events, {:.0} a second, {} missing or out of turn; {} after they happened (p50 / p99 / max)",
+        seen.events,
+        seen.events as f64 / elapsed,
+        seen.gaps,
+        percentiles(seen.ages)
+    );
     Ok(())
 }
 
@@ -152,7 +173,7 @@ fn report(name: &str, run: Run, (measured, elapsed): (Vec<Measured>, Duration)) 
     let rate = (acquires.len() + releases.len()) as f64 / elapsed.as_secs_f64();
     let pace = run.rate.map_or_else(|| "flat out".to_owned(), |rate| format!("{rate}/s"));
     let title = format!("{name:7}{:>6} × {pace}", run.resources);
-    println!("{title:24}{rate:>12.0}{:>28}{:>28}", percentiles(acquires), percentiles(releases));
+    println!("{title:34}{rate:>14.0}{:>34}{:>34}", percentiles(acquires), percentiles(releases));
 }
 
 /// In milliseconds.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tandem_actors::locks::{Answer, Denied, Holder, Keeper, Lease, Mode, Request, Resource, Ticket};
+use tandem_actors::locks::{Answer, Denied, Holder, Keeper, Lease, Mode, Request, Resource};
 use tandem_actors::refusal::{Code, Refusal};
 use tokio::task::spawn_blocking;
 
@@ -82,14 +82,6 @@ impl Git {
     /// Takes the lock on all of these branches, or says who has it.
     async fn lock(&self, project: &Arc<str>, holder: &Holder, wants: Vec<Resource>) -> Result<Lock, Refusal> {
         let keeper = &self.parts.keeper;
-        // What the device holds already it keeps when the operation is over.
-        let is_held = wants.iter().all(|resource| {
-            keeper.list().iter().any(|held| {
-                held.fence.is_some()
-                    && held.holder == *holder
-                    && held.wants.iter().any(|(held, _)| held == resource)
-            })
-        });
         let request = Request {
             holder: holder.clone(),
             project: project.clone(),
@@ -98,13 +90,12 @@ impl Git {
             wait: self.parts.wait,
             is_kept: false,
         };
-        let verdict = match keeper.acquire(request) {
+        let verdict = match keeper.acquire_apart(request) {
             Answer::Now(verdict) => verdict,
             Answer::Later(_, verdict) => verdict.await.map_err(|_gone| Refusal::shutting_down())?,
         };
         let lease = verdict.map_err(|denied| denied_because(&denied))?;
-        let given_back = (!is_held).then(|| (keeper.clone(), lease.ticket));
-        Ok(Lock { lease, given_back })
+        Ok(Lock { lease, keeper: keeper.clone() })
     }
 }
 
@@ -139,17 +130,15 @@ impl Caller<'_> {
     }
 }
 
-/// A lock for as long as an operation runs.
+/// A lock for as long as an operation runs, beside those that the device has for itself.
 struct Lock {
     lease: Lease,
-    given_back: Option<(Arc<Keeper>, Ticket)>,
+    keeper: Arc<Keeper>,
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if let Some((keeper, ticket)) = self.given_back.take() {
-            keeper.withdraw(ticket);
-        }
+        self.keeper.withdraw(self.lease.ticket);
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) enum Script {
     Write { path: PathBuf, text: String },
     Edit { path: PathBuf, old: String, new: String },
     Read(PathBuf),
+    Hooks { count: u64, path: PathBuf },
     Approvals(u64),
     Attachments,
     Recall,
@@ -61,6 +62,10 @@ impl Script {
                 let mut word = || words.next().unwrap_or_default();
                 Self::Edit { path: word().into(), old: word(), new: word() }
             }
+            "/hooks" => Self::Hooks {
+                count: number(100),
+                path: rest.split_once(char::is_whitespace).unwrap_or((rest, "")).1.trim().into(),
+            },
             "/read" => Self::Read(rest.into()),
             "/approvals" => Self::Approvals(number(2)),
             "/attachments" => Self::Attachments,
@@ -110,6 +115,7 @@ mod tests {
             Script::Edit { path: "a.txt".into(), old: "one".into(), new: "two three".into() }
         );
         assert_eq!(Script::of("/read a.txt"), Script::Read("a.txt".into()));
+        assert_eq!(Script::of("/hooks 9 a.txt"), Script::Hooks { count: 9, path: "a.txt".into() });
         assert_eq!(Script::of("/crash 7"), Script::Crash(7));
         assert_eq!(Script::of("/hang"), Script::Hang(Deafness::Firm));
     }

@@ -143,7 +143,7 @@ impl Engine {
     }
 
     /// Prints the call.
-    fn call(&mut self, tool: &'static str, input: Value) -> Call {
+    pub(super) fn call(&mut self, tool: &'static str, input: Value) -> Call {
         let tool_use_id = format!("toolu_{}", Uuid::new_v4().simple());
         self.message(&json!([{"type": "tool_use", "id": tool_use_id, "name": tool, "input": input}]));
         Call { tool, tool_use_id, input }
@@ -206,7 +206,7 @@ impl Engine {
         self.say(&format!("tool said: {first}"))
     }
 
-    fn outcome_of(&mut self, call: &Call, text: &str, is_error: bool) {
+    pub(super) fn outcome_of(&mut self, call: &Call, text: &str, is_error: bool) {
         let content = json!([{
             "type": "tool_result", "tool_use_id": call.tool_use_id, "content": text, "is_error": is_error,
         }]);

@@ -100,6 +100,7 @@ impl Engine {
             Script::Write { path, text } => self.write_file(path, text),
             Script::Edit { path, old, new } => self.edit_file(path, old, new),
             Script::Read(path) => self.read_file(path),
+            Script::Hooks { count, path } => self.time_hooks(path, *count),
             Script::Approvals(count) => self.ask_often(*count),
             Script::Recall => {
                 let answer = format!("you said: {}", self.transcript.texts.join("; "));

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tandem_actors::blobs::referred_by;
 use tandem_actors::event::ChainHash;
 use tandem_actors::ids::{Seq, SessionId};
+use tandem_actors::project::first_kept;
 use uuid::Uuid;
 
 use super::open_error::OpenError;
@@ -58,6 +59,8 @@ struct Row {
     hash: ChainHash,
     lines: u64,
     is_channel: bool,
+    /// From this event on all are kept; before it, a channel keeps some.
+    first: Seq,
 }
 
 /// Reads the whole journal of a data folder, also beside a running server. Nothing is written.
@@ -104,8 +107,8 @@ fn keys(connection: &Connection) -> rusqlite::Result<Vec<(i64, SessionId)>> {
 fn look_at(connection: &Connection, key: i64, findings: &mut Findings) -> rusqlite::Result<()> {
     let moment = connection.unchecked_transaction()?;
     let sql = match database::has_channels(&moment)? {
-        true => "SELECT uuid, head, hash, lines, project IS NOT NULL FROM session WHERE key = ?1",
-        false => "SELECT uuid, head, hash, lines, 0 FROM session WHERE key = ?1",
+        true => "SELECT uuid, head, hash, lines, project IS NOT NULL, summary FROM session WHERE key = ?1",
+        false => "SELECT uuid, head, hash, lines, 0, '' FROM session WHERE key = ?1",
     };
     let row = moment.prepare_cached(sql)?.query_row([key], |row| {
         Ok(Row {
@@ -115,6 +118,7 @@ fn look_at(connection: &Connection, key: i64, findings: &mut Findings) -> rusqli
             hash: ChainHash::from_bytes(row.get(2)?),
             lines: row.get::<_, i64>(3)?.cast_unsigned(),
             is_channel: row.get(4)?,
+            first: if row.get(4)? { first_kept(row.get_ref(5)?.as_str()?) } else { 1 },
         })
     })?;
     if row.is_channel {
@@ -128,7 +132,8 @@ fn look_at(connection: &Connection, key: i64, findings: &mut Findings) -> rusqli
 
 fn look_at_events(connection: &Connection, row: &Row, findings: &mut Findings) -> rusqlite::Result<()> {
     let wrong = |seq: Seq, problem: String| Problem { session: Some(row.session), seq: Some(seq), problem };
-    let mut last = (0, ChainHash::start(row.session));
+    let start = (row.first == 1).then(|| ChainHash::start(row.session));
+    let mut last = (row.first - 1, start);
     let mut statement = connection.prepare_cached(
         "SELECT id, at, term, hash, kind, data FROM event WHERE id > ?1 AND id <= ?2 ORDER BY id",
     )?;
@@ -140,19 +145,23 @@ fn look_at_events(connection: &Connection, row: &Row, findings: &mut Findings) -
             Err(error @ (Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..))) => {
                 let seq = rows::seq_of(event.get(0)?);
                 findings.problems.push(wrong(seq, format!("it cannot be read: {error}")));
-                last.0 = seq;
+                last.0 = seq.max(last.0);
                 continue;
             }
             Err(error) => return Err(error),
         };
         findings.events += 1;
         let (last_seq, last_hash) = last;
-        last = (record.seq, record.hash);
-        if record.seq != last_seq + 1 {
+        if record.seq >= row.first {
+            last = (record.seq, Some(record.hash));
+        }
+        if record.seq < row.first {
+            // It stays for the sake of a conflict, or has not been removed yet.
+        } else if record.seq != last_seq + 1 {
             let (first_missing, last_missing) = (last_seq + 1, record.seq - 1);
             let problem = format!("events {first_missing} to {last_missing} are missing");
             findings.problems.push(wrong(first_missing, problem));
-        } else if !record.is_chained_to(last_hash) {
+        } else if last_hash.is_some_and(|last_hash| !record.is_chained_to(last_hash)) {
             findings.problems.push(wrong(record.seq, "it is not what was written: the chain breaks".into()));
         }
         if row.is_channel {
@@ -176,7 +185,7 @@ fn look_at_events(connection: &Connection, row: &Row, findings: &mut Findings) -
     if head != row.head {
         let problem = format!("the events end at {head}, the session at {}", row.head);
         findings.problems.push(wrong(head.min(row.head) + 1, problem));
-    } else if hash != row.hash {
+    } else if hash.is_some_and(|hash| hash != row.hash) {
         findings.problems.push(wrong(head, "the session's chain ends differently".into()));
     }
     Ok(())

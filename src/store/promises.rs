@@ -3,8 +3,10 @@
 use tandem_actors::blobs::{BlobHash, NewBlob, PART_BYTES};
 use tandem_actors::clock::Timestamp;
 use tandem_actors::event::{By, ChainHash};
-use tandem_actors::ids::{NoticeId, SessionId, Term, UserId};
-use tandem_actors::journal::{Append, CursorRow, DeviceRow, Journal, JournalError, MemoryJournal, NoticeRow};
+use tandem_actors::ids::{NoticeId, Seq, SessionId, Term, UserId};
+use tandem_actors::journal::{
+    Append, CursorRow, DeviceRow, Journal, JournalError, MAX_FORGOTTEN, MemoryJournal, NoticeRow, OldEvents,
+};
 
 use super::SqliteJournal;
 use super::testing::{Owner, history, line};
@@ -43,6 +45,8 @@ promises! {
     a_read_starts_behind_the_cursor_and_ends_at_the_limit
     a_read_ends_at_the_bytes_but_gives_one_record
     reading_what_is_not_there_gives_nothing
+    old_events_of_a_channel_go_step_by_step_and_those_that_are_kept_stay
+    of_a_conversation_nothing_goes
     sessions_do_not_see_each_other
     the_newest_write_of_a_device_wins
     the_newest_write_of_a_cursor_wins
@@ -184,6 +188,39 @@ async fn reading_what_is_not_there_gives_nothing(journal: impl Journal) {
         let page = journal.read(owner.session, after, 10, 10).await.unwrap();
         assert!(page.is_empty(), "behind {after}");
     }
+}
+
+fn old(channel: SessionId, from: Seq, before: Seq, kept: &[Seq]) -> OldEvents {
+    OldEvents { channel, from, before, kept: kept.to_vec() }
+}
+
+async fn seqs(journal: &impl Journal, session: SessionId) -> Vec<Seq> {
+    let records = journal.read(session, 0, usize::MAX, usize::MAX).await.unwrap();
+    records.iter().map(|record| record.seq).collect()
+}
+
+async fn old_events_of_a_channel_go_step_by_step_and_those_that_are_kept_stay(journal: impl Journal) {
+    let mut owner = Owner::of_channel(&journal, "/p").await;
+    let mut other = Owner::of_channel(&journal, "/q").await;
+    owner.write(&journal, &["x"; 4_200]).await.unwrap();
+    other.write(&journal, &["x"]).await.unwrap();
+    let next = journal.forget(old(owner.session, 1, 4_200, &[3, 4_000])).await.unwrap();
+    assert_eq!(next, 1 + MAX_FORGOTTEN as Seq + 2, "so many at a time");
+    assert_eq!(seqs(&journal, owner.session).await.len(), 4_200 - MAX_FORGOTTEN);
+    // Asked from the start, as after a crash that forgot how far it was.
+    let next = journal.forget(old(owner.session, 1, 4_200, &[3, 4_000])).await.unwrap();
+    assert_eq!(next, 4_200);
+    assert_eq!(seqs(&journal, owner.session).await, [3, 4_000, 4_200]);
+    assert_eq!(seqs(&journal, other.session).await, [1]);
+    owner.write(&journal, &["y"]).await.unwrap();
+    assert_eq!(Owner::of_channel(&journal, "/p").await.head, 4_201);
+}
+
+async fn of_a_conversation_nothing_goes(journal: impl Journal) {
+    let mut owner = Owner::of_new(&journal).await;
+    owner.write(&journal, &["one", "two"]).await.unwrap();
+    journal.forget(old(owner.session, 1, 2, &[])).await.unwrap();
+    assert_eq!(history(&journal, owner.session).await.len(), 2);
 }
 
 async fn sessions_do_not_see_each_other(journal: impl Journal) {

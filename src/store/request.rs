@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tandem_actors::clock::Timestamp;
-use tandem_actors::ids::{DeviceId, SessionId, UserId};
-use tandem_actors::journal::{Append, Claim, CursorRow, DeviceRow, JournalError, NoticeRow};
+use tandem_actors::ids::{DeviceId, Seq, SessionId, UserId};
+use tandem_actors::journal::{Append, Claim, CursorRow, DeviceRow, JournalError, NoticeRow, OldEvents};
 use tokio::sync::oneshot;
 
 use super::blobs::BlobWrite;
@@ -26,6 +26,7 @@ pub(super) enum Request {
     Claim(SessionId, Answer<Claim>),
     ClaimChannel(Arc<str>, Answer<Claim>),
     Append(Append, Answer<()>),
+    Forget(OldEvents, Answer<Seq>),
     SaveDevices(Vec<DeviceRow>, Answer<()>),
     SaveCursors(Vec<CursorRow>, Answer<()>),
     KeepNotice(NoticeRow, Answer<()>),
@@ -75,6 +76,7 @@ impl Request {
                 let lines = append.transcript.iter().map(|line| line.line.len() + ROW);
                 append.summary.len() + ROW + records.sum::<usize>() + lines.sum::<usize>()
             }
+            Self::Forget(old, _) => old.kept.len() * size_of::<Seq>() + ROW,
             Self::SaveDevices(devices, _) => devices.len() * ROW,
             Self::Blob(write, _) => write.bytes() + ROW,
             Self::SaveCursors(cursors, _) => cursors.len() * ROW,
@@ -89,6 +91,7 @@ impl Request {
         match self {
             Self::Claim(_, answer) | Self::ClaimChannel(_, answer) => answer.release(commit),
             Self::Blob(_, answer) => answer.release(commit),
+            Self::Forget(_, answer) => answer.release(commit),
             Self::Append(_, answer)
             | Self::SaveDevices(_, answer)
             | Self::SaveCursors(_, answer)

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tandem_actors::event::{ChainHash, Record};
 use tandem_actors::ids::{Seq, SessionId, Term};
-use tandem_actors::journal::{DeviceRow, TranscriptLine};
+use tandem_actors::journal::{DeviceRow, OldEvents, TranscriptLine};
 
 use super::request::TokenRow;
 
@@ -104,6 +104,35 @@ pub(super) fn insert_event(connection: &Connection, key: i64, record: &Record) -
             &*record.data,
         ])?;
     Ok(())
+}
+
+/// Removes old events of a project's channel, at most so many, and returns where to go on.
+///
+/// Rows of a channel lie side by side, so a stretch is found by one seek and goes page by page.
+pub(super) fn delete_events(
+    connection: &Connection,
+    old: &OldEvents,
+    at_most: usize,
+) -> rusqlite::Result<Seq> {
+    let key: Option<i64> = connection
+        .prepare_cached("SELECT key FROM session WHERE uuid = ?1 AND project IS NOT NULL")?
+        .query_row([old.channel.uuid().as_bytes()], |row| row.get(0))
+        .optional()?;
+    let Some(key) = key else { return Ok(old.before) };
+    let mut nth = connection
+        .prepare_cached("SELECT id FROM event WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1 OFFSET ?3")?;
+    let mut delete = connection.prepare_cached("DELETE FROM event WHERE id >= ?1 AND id < ?2")?;
+    let mut left = at_most;
+    for (first, end) in old.stretches() {
+        let (first, end) = (row_id(key, first), row_id(key, end));
+        let offset = i64::try_from(left).unwrap_or(i64::MAX);
+        let stays: Option<i64> = nth.query_row(params![first, end, offset], |row| row.get(0)).optional()?;
+        left -= delete.execute([first, stays.unwrap_or(end)])?.min(left);
+        if let Some(stays) = stays {
+            return Ok(seq_of(stays));
+        }
+    }
+    Ok(old.before)
 }
 
 /// Writes one transcript line as number `n`.

@@ -25,6 +25,13 @@ impl Owner {
         Self::of(journal, SessionId::random()).await
     }
 
+    /// The owner of the channel of a project.
+    pub(super) async fn of_channel(journal: &impl Journal, project: &str) -> Self {
+        let claim = journal.claim_channel(project.into()).await.unwrap();
+        let session = SessionId::of_channel(project);
+        Self { session, term: claim.term, head: claim.head, hash: claim.hash }
+    }
+
     /// An append of these texts behind the head; the owner stays where it is.
     pub(super) fn says(&self, texts: &[&str]) -> Append {
         let mut previous = (self.head, self.hash);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use tandem_actors::ids::{SessionId, Term};
-use tandem_actors::journal::{Append, Claim, JournalError, NoticeRow};
+use tandem_actors::journal::{Append, Claim, JournalError, MAX_FORGOTTEN, NoticeRow};
 
 use super::blobs::{self, BlobWrite};
 use super::checkpoint::Wal;
@@ -180,6 +180,9 @@ impl Writer {
                     answer.hold(Ok(self.claim(channel, Some(project))?));
                 }
                 Request::Append(append, answer) => answer.hold(self.append(append)?),
+                Request::Forget(old, answer) => {
+                    answer.hold(Ok(rows::delete_events(&self.connection, old, MAX_FORGOTTEN)?));
+                }
                 Request::SaveDevices(devices, answer) => {
                     for device in devices {
                         rows::save_device(&self.connection, device)?;

@@ -113,11 +113,14 @@ impl<G> Body<G> {
         for _ in 0..self.follows.len() {
             self.turn = (self.turn + 1) % self.follows.len();
             let follow = &mut self.follows[self.turn];
-            match Pin::new(follow).poll_next(context) {
+            match Pin::new(&mut *follow).poll_next(context) {
                 Poll::Ready(Some(Ok(events))) => return Poll::Ready(events),
                 Poll::Ready(Some(Err(error))) => {
-                    tracing::error!(%error, "the events of a session cannot be read");
                     self.is_over = true;
+                    if follow.is_left_behind() {
+                        return Poll::Ready(Farewell::TooSlow.frames().into());
+                    }
+                    tracing::error!(%error, "the events of a session cannot be read");
                     return Poll::Ready(Farewell::StorageUnavailable.frames().into());
                 }
                 // A stream of events has no end of its own.

@@ -33,8 +33,7 @@ pub struct Device {
     is_handing_over: bool,
     visits: HashMap<SessionId, Visit>,
     projects: HashMap<Arc<str>, Followed>,
-    /// What keeps the locks of this connection; none until it asks for one.
-    tenancy: Option<Tenancy>,
+    _tenancy: Tenancy,
     _presence: Presence,
 }
 
@@ -52,6 +51,7 @@ impl Device {
     #[must_use]
     pub fn new(hub: Hub, card: DeviceCard, connection: ConnectionId, outbox: Outbox) -> Self {
         let presence = hub.directory.connect(&card, connection, outbox.clone());
+        let tenancy = Tenancy::begin(&hub.locks, &card.device_id, outbox.parting());
         Self {
             hub,
             card,
@@ -61,7 +61,7 @@ impl Device {
             is_handing_over: false,
             visits: HashMap::new(),
             projects: HashMap::new(),
-            tenancy: None,
+            _tenancy: tenancy,
             _presence: presence,
         }
     }

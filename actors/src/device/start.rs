@@ -15,6 +15,16 @@ pub(super) struct Start {
     pub(super) reset: bool,
 }
 
+impl Start {
+    /// The same where events before `first` are not kept: who has not seen all of those begins again at the first.
+    pub(super) fn not_before(self, first: Seq) -> Self {
+        if self.after + 1 >= first {
+            return self;
+        }
+        Self { after: first - 1, reset: true }
+    }
+}
+
 /// Decides where to start, given the current history and the hash that it has at the device's cursor.
 ///
 /// `hash_at_cursor` is needed only if the device sent a hash; `None` then means that there is no such event.
@@ -60,6 +70,17 @@ mod tests {
         assert_eq!(start_of(&at(None)), Start { after: 150, reset: false });
         assert_eq!(start_of(&Subscribe { tail: Some(7), ..at(None) }), Start { after: 243, reset: false });
         assert_eq!(start_of(&Subscribe { tail: Some(1_000), ..at(None) }), Start { after: 0, reset: false });
+    }
+
+    #[test]
+    fn what_is_not_kept_any_more_starts_over_at_what_is() {
+        let over = Start { after: 99, reset: true };
+        assert_eq!(start_of(&at(Some(41))).not_before(100), over);
+        assert_eq!(start_of(&at(Some(0))).not_before(100), over);
+        for (wanted, after) in [(at(Some(99)), 99), (at(Some(250)), 250), (at(None), 150)] {
+            assert_eq!(start_of(&wanted).not_before(100), Start { after, reset: false });
+        }
+        assert_eq!(start_of(&at(Some(0))).not_before(1), Start { after: 0, reset: false });
     }
 
     #[test]

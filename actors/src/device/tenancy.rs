@@ -1,4 +1,4 @@
-//! The locks of one connection: kept as long as it is open, and for a while when it is lost.
+//! The locks of a device: kept as long as any connection of it is open, and for a while when the last one is lost.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use crate::locks::{Holder, Life};
 use crate::project::LockDesk;
 use crate::room::{Ending, PRESENCE_GRACE, Parting};
 
-/// Leaving is dropping it. When the last connection of a device has ended, its locks are given back: at once when it
-/// said that it goes, and else when it is shown as offline, so that a reconnect in between loses nothing.
+/// One connection's part in that, whether or not it ever asks for a lock. Leaving is dropping it. When the last connection
+/// of a device has ended, its locks are given back: at once when it said that it goes, and else when it is shown as
+/// offline, so that a reconnect in between loses nothing.
 #[derive(Debug)]
 pub(super) struct Tenancy {
     life: Option<Life>,

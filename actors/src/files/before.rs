@@ -64,12 +64,12 @@ impl Collisions for Arc<Files> {
 
 impl Files {
     async fn rule(&self, attempt: Attempt) -> Ruling {
-        let Attempt { session, project, path, seen, tool, input, .. } = attempt;
-        let found =
-            tokio::task::spawn_blocking(move || Place::find(std::path::Path::new(&*project), &path)).await;
-        // What is no plain file of the project is nobody's to merge; the tool says itself what is wrong with it.
-        let Ok(Ok(place)) = found else { return Ruling::Let };
-        let Ok(found) = self.look(&place).await else { return Ruling::Let };
+        // What is no plain file of the project, too large or not to be read is nobody's to merge, and not to be lost.
+        let again = || Ruling::Deny(attempt.read_again());
+        let Attempt { session, project, path, seen, tool, input, .. } = attempt.clone();
+        let found = tokio::task::spawn_blocking(move || Place::find(Path::new(&*project), &path)).await;
+        let Ok(Ok(place)) = found else { return again() };
+        let Ok(found) = self.look(&place).await else { return again() };
         let Ok(Value::Object(fields)) = serde_json::from_str(input.get()) else { return Ruling::Let };
         if found.hash == seen {
             return Ruling::Let;
@@ -77,7 +77,7 @@ impl Files {
         let proposed = match self.proposed(&tool, &fields, seen, &found).await {
             Made::Text(text) => text.into(),
             Made::Misfit => return Ruling::Let,
-            Made::Unknown => return Ruling::Deny(read_again(&place)),
+            Made::Unknown => return again(),
         };
         let conflict = self.known.open_conflict(session, place.path());
         let by = Holder::SessionId(session);

@@ -40,6 +40,12 @@ impl Wish {
     pub(super) fn fits(&self, found: &Found) -> bool {
         found.hash == self.base || found.content.as_ref() == Some(&self.proposed)
     }
+
+    /// Without what it began from nobody can tell what it changes. Where it began from no file, what is there was made
+    /// beside it, and nothing is not to be taken for "as it was".
+    fn can_be_merged(&self, base: Option<&Bytes>) -> bool {
+        if self.base.is_some() { base.is_some() } else { !self.proposed.is_empty() }
+    }
 }
 
 impl Files {
@@ -65,7 +71,11 @@ impl Files {
             }
         }
         let base = self.version(wish.base).await;
-        let hunks = match merge(base.clone(), found.content.clone(), wish.proposed.clone()).await {
+        let merged = match wish.can_be_merged(base.as_ref()) {
+            true => merge(base.clone(), found.content.clone(), wish.proposed.clone()).await,
+            false => None,
+        };
+        let hunks = match merged {
             Some(Merge::Clean(text)) => {
                 return Collision::Merged { conflict: id, on: found, content: text.into() };
             }

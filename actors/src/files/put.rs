@@ -11,7 +11,7 @@ use super::collide::{Collision, Wish};
 use super::{Files, Found, MAX_FILE_BYTES, Place, WRITE_TTL, disk};
 use crate::blobs::BlobHash;
 use crate::ids::DeviceId;
-use crate::locks::{Answer, Fence, Holder, Keeper, Mode, Request, Resource, Ticket};
+use crate::locks::{Answer, Fence, Held, Holder, Keeper, Mode, Request, Resource, Ticket};
 use crate::project::{ChangeType, Conflict, ConflictId, Happening, Resolution};
 use crate::refusal::{Code, Refusal};
 
@@ -176,8 +176,8 @@ impl Files {
             *mode == Mode::Exclusive
                 && if fence.is_some() { held.is_related_to(&resource) } else { *held == resource }
         };
-        let own =
-            keeper.list().into_iter().filter(|held| held.holder == *by && held.wants.iter().any(covers));
+        let is_own = |held: &Held| held.holder == *by && !held.is_apart && held.wants.iter().any(covers);
+        let own = keeper.list().into_iter().filter(is_own);
         let mut own = own.filter_map(|held| Some((held.ticket, held.fence?)));
         let held = own.find(|(_, held)| fence.is_none_or(|fence| fence == *held));
         if let Some((ticket, fence)) = held {
@@ -194,7 +194,7 @@ impl Files {
             wait: self.parts.lock_wait,
             is_kept: false,
         };
-        let verdict = match keeper.acquire(request) {
+        let verdict = match keeper.acquire_apart(request) {
             Answer::Now(verdict) => verdict,
             Answer::Later(_, decided) => decided.await.map_err(|_gone| Refusal::shutting_down())?,
         };

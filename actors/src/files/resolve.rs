@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::collide::Wish;
 use super::{Files, Place};
+use crate::blobs::BlobHash;
 use crate::conflicts;
 use crate::locks::Holder;
 use crate::project::{Conflict, ConflictKind, Happening, Resolution, Settlement, Settler};
@@ -65,6 +66,11 @@ impl Files {
         Err(self.show_again(&conflict, &wish.place).await?)
     }
 
+    /// As [`Files::version`]; no file is an empty one. None: it is not kept.
+    async fn version_or_none(&self, hash: Option<BlobHash>) -> Option<Bytes> {
+        if hash.is_some() { self.version(hash).await } else { Some(Bytes::new()) }
+    }
+
     async fn theirs(&self, conflict: &Conflict) -> Result<Bytes, Refusal> {
         let hash = conflict.theirs.hash.as_ref().and_then(|hash| hash.parse().ok());
         self.version(hash).await.ok_or_else(|| {
@@ -77,13 +83,16 @@ impl Files {
     async fn show_again(&self, conflict: &Conflict, place: &Place) -> Result<Refusal, Refusal> {
         let found = self.look(place).await?;
         let (base, theirs) = (hash_of(conflict.base.as_deref()), hash_of(conflict.theirs.hash.as_deref()));
-        let (base, theirs) = (self.version(base).await, self.version(theirs).await);
+        let (base, theirs) = (self.version_or_none(base).await, self.version(theirs).await);
         self.keep_for_people([found.content.clone()]).await;
-        let merged = found
-            .content
-            .as_ref()
-            .zip(theirs)
-            .and_then(|(ours, theirs)| conflicts::merge(&base.unwrap_or_default(), ours, &theirs).ok());
+        let versions = base.zip(found.content.clone()).zip(theirs);
+        let merging = versions.map(|((base, ours), theirs)| {
+            tokio::task::spawn_blocking(move || conflicts::merge(&base, &ours, &theirs).ok())
+        });
+        let merged = match merging {
+            Some(merging) => merging.await.ok().flatten(),
+            None => None,
+        };
         let hunks = match merged {
             Some(conflicts::Merge::Hunks(hunks)) => Some(hunks),
             Some(conflicts::Merge::Clean(_)) | None => None,
@@ -115,6 +124,6 @@ const fn by_hand(kind: ConflictKind) -> &'static str {
     }
 }
 
-fn hash_of(text: Option<&str>) -> Option<crate::blobs::BlobHash> {
+fn hash_of(text: Option<&str>) -> Option<BlobHash> {
     text?.parse().ok()
 }

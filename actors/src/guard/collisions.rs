@@ -35,6 +35,14 @@ pub struct Attempt {
     pub input: Arc<RawValue>,
 }
 
+impl Attempt {
+    /// What the model is told where nobody can say what its write would go over.
+    #[must_use]
+    pub fn read_again(&self) -> String {
+        unseen(&self.shown, self.seen.is_some(), self.there.is_some())
+    }
+}
+
 /// Something that is undone by dropping it, which must not wait.
 pub type UntilDone = Arc<dyn fmt::Debug + Send + Sync>;
 
@@ -161,7 +169,6 @@ pub struct ReadAgain;
 
 impl Collisions for ReadAgain {
     fn before_write(&self, attempt: Attempt) -> BoxFuture<'static, Ruling> {
-        let reason = unseen(&attempt.shown, attempt.seen.is_some(), attempt.there.is_some());
-        Box::pin(ready(Ruling::Deny(reason)))
+        Box::pin(ready(Ruling::Deny(attempt.read_again())))
     }
 }

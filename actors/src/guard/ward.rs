@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Guard;
-use super::answer::{unclear, unseen};
+use super::answer::unclear;
 use super::collisions::{Attempt, Diverged, Ruling, UntilDone};
 use super::known::{Helper, Known, Standing};
 use super::places::{There, branches, canonical, look};
@@ -261,7 +261,7 @@ impl Ward {
             HookAnswer::Pass
         } else {
             let attempt = attempt();
-            let again = unseen(&attempt.shown, seen.is_some(), attempt.there.is_some());
+            let again = attempt.read_again();
             let ruling = timeout(RULE_WITHIN, self.guard.collisions.before_write(attempt)).await;
             match ruling.unwrap_or(Ruling::Deny(again)) {
                 Ruling::Let => HookAnswer::Pass,

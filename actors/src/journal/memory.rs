@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::{
-    Append, ChannelRow, Claim, CursorRow, DeviceRow, Journal, JournalError, NoticeRow, Pending, SessionRow,
-    TranscriptLine,
+    Append, ChannelRow, Claim, CursorRow, DeviceRow, Journal, JournalError, MAX_FORGOTTEN, NoticeRow,
+    OldEvents, Pending, SessionRow, TranscriptLine,
 };
 use crate::blobs::BlobHash;
 use crate::event::{ChainHash, Record};
@@ -210,6 +210,28 @@ impl Journal for MemoryJournal {
             let _ = is_held.wait_for(|is_held| !is_held).await;
             journal.append_now(append)
         })
+    }
+
+    fn forget(&self, old: OldEvents) -> Pending<Seq> {
+        let mut shelf = self.shelf();
+        if let Err(error) = shelf.check() {
+            return ready(Err(error));
+        }
+        let channel = shelf.sessions.get_mut(&old.channel).filter(|kept| kept.project.is_some());
+        let Some(Kept { records, .. }) = channel else { return ready(Ok(old.before)) };
+        let mut left = MAX_FORGOTTEN;
+        for (first, end) in old.stretches() {
+            let place = |seq: Seq| records.partition_point(|record| record.seq < seq);
+            let (first, end) = (place(first), place(end));
+            let last = end.min(first + left);
+            left -= last - first;
+            let next = records.get(last).map_or(old.before, |record| record.seq);
+            records.drain(first..last);
+            if last < end {
+                return ready(Ok(next));
+            }
+        }
+        ready(Ok(old.before))
     }
 
     fn read(&self, session: SessionId, after: Seq, limit: usize, max_bytes: usize) -> Pending<Vec<Record>> {

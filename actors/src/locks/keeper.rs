@@ -131,7 +131,7 @@ struct Open {
     waiter: Option<oneshot::Sender<Verdict>>,
 }
 
-/// A holder that lives; dropping it gives back everything that it holds.
+/// A holder that lives; dropping the last one gives back what it took with `is_kept`, and what of that it waits for.
 pub struct Life {
     keeper: Arc<Keeper>,
     holder: Holder,
@@ -204,6 +204,16 @@ impl Keeper {
 
     /// Asks for locks. What the holder has already is renewed and keeps its fence.
     pub fn acquire(self: &Arc<Self>, request: Request) -> Answer {
+        self.take_in(request, false)
+    }
+
+    /// The same for something that the server does for the holder, under a ticket of its own: what the holder asks for,
+    /// renews or gives back meanwhile has nothing to do with it. It ends with [`Keeper::withdraw`], or its time.
+    pub fn acquire_apart(self: &Arc<Self>, request: Request) -> Answer {
+        self.take_in(request, true)
+    }
+
+    fn take_in(self: &Arc<Self>, request: Request, is_apart: bool) -> Answer {
         let Request { holder, project, wants, ttl, wait, is_kept } = request;
         let mut desk = self.desk();
         let now = self.now();
@@ -216,7 +226,8 @@ impl Keeper {
         }
         let wait_until = (!wait.is_zero()).then(|| now.saturating_add(millis(wait)));
         let ask = Ask { holder: holder.clone(), wants: wants.clone(), ttl: millis(ttl), wait_until };
-        let (outcome, news) = desk.table.ask(ask, now);
+        let (outcome, news) =
+            if is_apart { desk.table.ask_apart(ask, now) } else { desk.table.ask(ask, now) };
         let resources: Vec<Resource> = wants.iter().map(|(resource, _)| resource.clone()).collect();
         let answer = match outcome {
             Outcome::Granted(grant) => {
@@ -257,23 +268,31 @@ impl Keeper {
         answer
     }
 
-    /// Lets a lease of the holder hold on.
+    /// Lets everything hold on under which the holder has this resource; of several the one that it had last.
     pub fn renew(&self, holder: &Holder, resource: &Resource, ttl: Duration) -> Option<Lease> {
         let mut desk = self.desk();
-        let ticket = desk.table.lease_of(holder, resource)?;
-        let grant = desk.table.renew(ticket, millis(ttl), self.now())?;
-        if let Some(open) = desk.open.get_mut(&ticket) {
-            open.ttl = ttl;
+        let now = self.now();
+        let mut last: Option<Grant> = None;
+        for ticket in desk.table.leases_of(holder, resource) {
+            let Some(grant) = desk.table.renew(ticket, millis(ttl), now) else { continue };
+            if let Some(open) = desk.open.get_mut(&ticket) {
+                open.ttl = ttl;
+            }
+            if last.as_ref().is_none_or(|last| last.fence < grant.fence) {
+                last = Some(grant);
+            }
         }
-        Some(self.lease(&grant))
+        last.map(|grant| self.lease(&grant))
     }
 
-    /// Gives back what the holder has of this resource; whether it had it.
+    /// Gives back everything under which the holder has this resource; whether it had it.
     pub fn release(self: &Arc<Self>, holder: &Holder, resource: &Resource) -> bool {
         let mut desk = self.desk();
-        let Some(ticket) = desk.table.lease_of(holder, resource) else { return false };
-        self.end(&mut desk, ticket, None);
-        true
+        let leases = desk.table.leases_of(holder, resource);
+        for ticket in &leases {
+            self.end(&mut desk, *ticket, None);
+        }
+        !leases.is_empty()
     }
 
     /// Takes back a request, whether it holds or waits.
@@ -291,19 +310,40 @@ impl Keeper {
         }
     }
 
-    /// A person takes a lock away from whoever has it; whose it was.
+    /// One life less; with the last one goes what was kept for it, and nothing else.
+    ///
+    /// In one go: who begins to live in between would lose what it has just been given.
+    fn end_life(self: &Arc<Self>, holder: &Holder) {
+        let mut desk = self.desk();
+        if let Some(lives @ 2..) = desk.living.get_mut(holder) {
+            *lives -= 1;
+            return;
+        }
+        desk.living.remove(holder);
+        let is_kept = |ticket: &Ticket| desk.open.get(ticket).is_some_and(|open| open.is_kept);
+        let kept: Vec<Ticket> = desk.table.requests_of(holder).filter(is_kept).collect();
+        for ticket in kept {
+            self.end(&mut desk, ticket, None);
+        }
+    }
+
+    /// A person takes a lock away from whoever has it, with everything under which it has it; whose it was.
     pub fn force(self: &Arc<Self>, resource: &Resource, by: &Holder) -> Option<Holder> {
         let mut desk = self.desk();
-        let (ticket, holder) =
-            desk.table.holding(resource).map(|entry| (entry.ticket, entry.holder().clone()))?;
-        self.end(&mut desk, ticket, Some(by));
+        let holder = desk.table.holding(resource).next().map(|entry| entry.holder().clone())?;
+        let is_theirs = |entry: &super::Entry<'_>| *entry.holder() == holder;
+        let leases: Vec<Ticket> =
+            desk.table.holding(resource).filter(is_theirs).map(|entry| entry.ticket).collect();
+        for ticket in leases {
+            self.end(&mut desk, ticket, Some(by));
+        }
         Some(holder)
     }
 
     /// Who holds a resource, exactly it.
     #[must_use]
     pub fn holder_of(&self, resource: &Resource) -> Option<Holder> {
-        self.desk().table.holding(resource).map(|entry| entry.holder().clone())
+        self.desk().table.holding(resource).next().map(|entry| entry.holder().clone())
     }
 
     /// Whether a lease still holds under this fence: what checks it takes no late write.
@@ -324,6 +364,7 @@ impl Keeper {
                 ticket: entry.ticket,
                 holder: entry.holder().clone(),
                 wants: entry.resources().map(|(resource, mode)| (resource.clone(), mode)).collect(),
+                is_apart: entry.is_apart(),
                 fence: held.map(|(fence, _, _)| fence),
                 since: held.map(|(_, since, _)| self.time_of(since)),
                 until: held.map(|(_, _, until)| self.time_of(until)),
@@ -506,6 +547,8 @@ pub struct Held {
     pub holder: Holder,
     /// What it is about.
     pub wants: Vec<(Resource, Mode)>,
+    /// Whether it is for something that the server does for the holder.
+    pub is_apart: bool,
     /// Its fence, if it holds.
     pub fence: Option<Fence>,
     /// Since when it holds.
@@ -522,21 +565,7 @@ impl Denied {
 
 impl Drop for Life {
     fn drop(&mut self) {
-        let is_last = {
-            let mut desk = self.keeper.desk();
-            let lives = desk.living.get_mut(&self.holder);
-            let left = lives.map_or(0, |lives| {
-                *lives = lives.saturating_sub(1);
-                *lives
-            });
-            if left == 0 {
-                desk.living.remove(&self.holder);
-            }
-            left == 0
-        };
-        if is_last {
-            self.keeper.release_all(&self.holder);
-        }
+        self.keeper.end_life(&self.holder);
     }
 }
 

@@ -14,6 +14,9 @@ use super::{Cycle, Fence, Holder, Millis, Mode, Ticket};
 /// How many requests may wait for one resource: more than the conversations of any project; the next one should try later.
 pub(super) const MAX_WAITERS: usize = 64;
 
+/// How many requests of one holder may wait at once: as many as one connection may have unanswered.
+pub(super) const MAX_WAITS: usize = 64;
+
 /// How many steps the search for a deadlock takes. 64 waiters that all wait for each other are 4,096.
 const MAX_STEPS: usize = 10_000;
 
@@ -97,7 +100,7 @@ pub struct Ended {
     pub fence: Option<Fence>,
 }
 
-/// See the module. Memory grows with what is held and waited for, and with nothing else.
+/// See the module. Memory grows with what is held and waited for; of other names it knows a bounded number.
 #[derive(Debug, Clone)]
 pub struct Table {
     tree: Tree,
@@ -113,6 +116,7 @@ struct Request {
     holder: Holder,
     wants: Vec<Want>,
     ttl: Millis,
+    is_apart: bool,
     stand: Stand,
 }
 
@@ -156,7 +160,17 @@ impl Table {
     ///
     /// A grant may let in another request of the same holder: those that it waited behind now wait for it.
     pub fn ask(&mut self, ask: Ask, now: Millis) -> (Outcome, Vec<News>) {
-        let outcome = self.decide(ask, now);
+        self.take_in(ask, false, now)
+    }
+
+    /// The same for something that the server does for the holder: under a ticket of its own, which no other request of
+    /// the holder is given, renews or gives back.
+    pub fn ask_apart(&mut self, ask: Ask, now: Millis) -> (Outcome, Vec<News>) {
+        self.take_in(ask, true, now)
+    }
+
+    fn take_in(&mut self, ask: Ask, is_apart: bool, now: Millis) -> (Outcome, Vec<News>) {
+        let outcome = self.decide(ask, is_apart, now);
         let news = match &outcome {
             Outcome::Granted(grant) => self.let_in_more_of(grant.ticket, now),
             _ => Vec::new(),
@@ -164,13 +178,15 @@ impl Table {
         (outcome, news)
     }
 
-    fn decide(&mut self, ask: Ask, now: Millis) -> Outcome {
+    fn decide(&mut self, ask: Ask, is_apart: bool, now: Millis) -> Outcome {
         let Ask { holder, wants, ttl, wait_until } = ask;
+        self.tree.tidy();
         let wants: Vec<Want> = wants
             .into_iter()
             .map(|(resource, mode)| Want { node: self.tree.node(&resource), resource, mode })
             .collect();
-        if let Some(held) = self.held_already(&holder, &wants)
+        if !is_apart
+            && let Some(held) = self.held_already(&holder, &wants)
             && let Some(grant) = self.renew(held, ttl, now)
         {
             return Outcome::Granted(grant);
@@ -179,15 +195,15 @@ impl Table {
         let ticket = Ticket(self.last_ticket);
         let blockers = self.blockers(ticket, &holder, &wants);
         let Some(first) = blockers.first().copied() else {
-            self.enter(ticket, Request { holder, wants, ttl, stand: Stand::Waits { until: now } });
+            self.enter(ticket, Request { holder, wants, ttl, is_apart, stand: Stand::Waits { until: now } });
             return Outcome::Granted(self.grant(ticket, now));
         };
         let waiting = self.describe(ticket, &blockers, first);
         let Some(until) = wait_until.filter(|until| *until > now) else { return Outcome::Busy(waiting) };
-        if blockers.iter().filter(|blocker| self.is_waiting(**blocker)).count() >= MAX_WAITERS {
+        if self.is_full(&holder, &wants) {
             return Outcome::Full;
         }
-        self.enter(ticket, Request { holder, wants, ttl, stand: Stand::Waits { until } });
+        self.enter(ticket, Request { holder, wants, ttl, is_apart, stand: Stand::Waits { until } });
         if self.may_close_a_ring(ticket) && self.played_out().is_waiting(ticket) {
             let cycle = self.cycle_through(ticket).unwrap_or_else(|| Cycle::from([]));
             self.leave(ticket);
@@ -253,17 +269,17 @@ impl Table {
         self.deadlines.first().map(|(due, _)| *due)
     }
 
-    /// The lease under which a holder has exactly this resource.
+    /// The leases under which a holder has exactly this resource: several when it shared it before it had it alone, or
+    /// asked twice while it waited.
     #[must_use]
-    pub fn lease_of(&self, holder: &Holder, resource: &Resource) -> Option<Ticket> {
-        self.leases_on(holder, resource).min()
+    pub fn leases_of(&self, holder: &Holder, resource: &Resource) -> Vec<Ticket> {
+        self.leases_on(holder, resource).collect()
     }
 
     /// Who holds exactly this resource.
-    #[must_use]
-    pub fn holding(&self, resource: &Resource) -> Option<Entry<'_>> {
-        let mut marks = self.tree.marks_of(resource).filter_map(|ticket| self.entry(ticket));
-        marks.find(|entry| entry.request.is_held() && entry.request.names(resource))
+    pub fn holding(&self, resource: &Resource) -> impl Iterator<Item = Entry<'_>> {
+        let marks = self.tree.marks_of(resource).filter_map(|ticket| self.entry(ticket));
+        marks.filter(|entry| entry.request.is_held() && entry.request.names(resource))
     }
 
     /// Everything that a holder has or waits for, in the order of asking.
@@ -300,6 +316,7 @@ impl Table {
     /// Who would be in front of a holder that asked for all of this alone.
     #[must_use]
     pub fn in_front_of(&mut self, holder: &Holder, resources: &[Resource]) -> Option<Waiting> {
+        self.tree.tidy();
         let wants: Vec<Want> = resources
             .iter()
             .map(|resource| Want {
@@ -451,6 +468,14 @@ impl Table {
         waiting
     }
 
+    /// Whether as many wait as may, for one of these or of this holder.
+    fn is_full(&self, holder: &Holder, wants: &[Want]) -> bool {
+        let is_waiting = |ticket: &Ticket| self.is_waiting(*ticket);
+        let waiters = |want: &Want| self.tree.marks_at(want.node).filter(is_waiting).count();
+        self.requests_of(holder).filter(is_waiting).count() >= MAX_WAITS
+            || wants.iter().any(|want| waiters(want) >= MAX_WAITERS)
+    }
+
     fn is_waiting(&self, ticket: Ticket) -> bool {
         self.requests.get(&ticket).is_some_and(|request| !request.is_held())
     }
@@ -470,11 +495,11 @@ impl Table {
         self.leases_on(holder, &first.resource).filter(covers).min()
     }
 
-    /// The leases under which a holder has exactly this resource.
+    /// The leases of the holder's own under which it has exactly this resource.
     fn leases_on(&self, holder: &Holder, resource: &Resource) -> impl Iterator<Item = Ticket> {
         self.tree.marks_of(resource).filter(|ticket| {
             let request = &self.requests[ticket];
-            request.is_held() && request.holder == *holder && request.names(resource)
+            request.is_held() && !request.is_apart && request.holder == *holder && request.names(resource)
         })
     }
 
@@ -628,6 +653,12 @@ impl Entry<'_> {
     /// What it is about.
     pub fn resources(&self) -> impl Iterator<Item = (&Resource, Mode)> {
         self.request.wants.iter().map(|want| (&want.resource, want.mode))
+    }
+
+    /// Whether it is something that the server does for the holder.
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        self.request.is_apart
     }
 
     /// The fence, since when, and until when, if it holds.

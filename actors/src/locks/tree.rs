@@ -6,8 +6,14 @@ use std::sync::Arc;
 use super::resource::Resource;
 use super::{Mode, Ticket};
 
-/// Places that are kept although nothing is marked there, because the next request is likely to be for the same ones.
-const MAX_IDLE_NODES: usize = 65_536;
+/// Places that are kept although nothing is marked there, because the next request is likely to be for the same ones:
+/// more than the files that the conversations of a server work on within minutes, and no more than some megabytes.
+#[cfg(not(test))]
+const MAX_IDLE_NODES: usize = 8_192;
+
+/// So few that they are forgotten all the time.
+#[cfg(test)]
+const MAX_IDLE_NODES: usize = 4;
 
 /// A node of the tree, by its place in [`Tree::nodes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +28,10 @@ pub(super) struct ListId(NodeId, Mode);
 pub(super) struct Tree {
     nodes: Vec<Node>,
     by_place: HashMap<Arc<str>, NodeId>,
-    marked: usize,
+    /// Nodes that were forgotten, to be used again.
+    free: Vec<NodeId>,
+    /// With how many places those are forgotten at which nothing is marked.
+    tidy_at: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -39,16 +48,44 @@ struct Node {
 
 impl Tree {
     pub(super) fn new() -> Self {
-        Self { nodes: vec![Node::below(None)], by_place: HashMap::from([("".into(), NodeId(0))]), marked: 0 }
+        let by_place = HashMap::from([("".into(), NodeId(0))]);
+        Self { nodes: vec![Node::below(None)], by_place, free: Vec::new(), tidy_at: MAX_IDLE_NODES }
+    }
+
+    /// Forgets the places at which and below which nothing is marked, when there are many. Their nodes are not to be used
+    /// any more.
+    ///
+    /// The next time comes when there are twice as many, so this costs no request more than a few steps.
+    pub(super) fn tidy(&mut self) {
+        if self.by_place.len() < self.tidy_at {
+            return;
+        }
+        let is_root_or_marked =
+            |(at, node): (usize, &Node)| at == 0 || node.below > 0 || node.is_marked_itself();
+        let is_needed: Vec<bool> = self.nodes.iter().enumerate().map(is_root_or_marked).collect();
+        self.by_place.retain(|_, node| is_needed[node.0]);
+        self.nodes.truncate(is_needed.iter().rposition(|is_needed| *is_needed).map_or(1, |last| last + 1));
+        self.free.clear();
+        for (at, node) in self.nodes.iter_mut().enumerate() {
+            if is_needed[at] {
+                node.children.retain(|child| is_needed[child.0]);
+            } else {
+                *node = Node::below(None);
+                self.free.push(NodeId(at));
+            }
+        }
+        self.tidy_at = self.by_place.len() + self.nodes.len().max(MAX_IDLE_NODES);
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
     }
 
     /// The node of a resource, which is made if it is not there.
     pub(super) fn node(&mut self, resource: &Resource) -> NodeId {
         if let Some(known) = self.by_place.get(resource.place()) {
             return *known;
-        }
-        if self.marked == 0 && self.nodes.len() > MAX_IDLE_NODES {
-            *self = Self::new();
         }
         let missing: Vec<Arc<str>> = resource
             .ancestors()
@@ -65,7 +102,6 @@ impl Tree {
 
     /// Marks a node for a request that is younger than all that have marked it.
     pub(super) fn mark(&mut self, node: NodeId, mode: Mode, ticket: Ticket) {
-        self.marked += 1;
         self.nodes[node.0].list_mut(mode).push(ticket);
         self.for_each_ancestor(node, |ancestor| ancestor.below += 1);
     }
@@ -74,14 +110,19 @@ impl Tree {
         let list = self.nodes[node.0].list_mut(mode);
         let Ok(place) = list.binary_search(&ticket) else { return };
         list.remove(place);
-        self.marked -= 1;
         self.for_each_ancestor(node, |ancestor| ancestor.below -= 1);
     }
 
     /// Everybody who has marked exactly this resource.
     pub(super) fn marks_of(&self, resource: &Resource) -> impl Iterator<Item = Ticket> {
-        let node = self.by_place.get(resource.place()).map(|node| &self.nodes[node.0]);
-        node.into_iter().flat_map(|node| node.exclusive.iter().chain(&node.shared)).copied()
+        let node = self.by_place.get(resource.place()).copied();
+        node.into_iter().flat_map(|node| self.marks_at(node))
+    }
+
+    /// Everybody who has marked this node.
+    pub(super) fn marks_at(&self, node: NodeId) -> impl Iterator<Item = Ticket> {
+        let node = &self.nodes[node.0];
+        node.exclusive.iter().chain(&node.shared).copied()
     }
 
     /// Calls for every mark on the way to a node, on it and below it that does not go together with this mode, until it is
@@ -139,8 +180,17 @@ impl Tree {
     }
 
     fn add(&mut self, place: Arc<str>, parent: NodeId) -> NodeId {
-        let id = NodeId(self.nodes.len());
-        self.nodes.push(Node::below(Some(parent)));
+        let node = Node::below(Some(parent));
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.nodes[id.0] = node;
+                id
+            }
+            None => {
+                self.nodes.push(node);
+                NodeId(self.nodes.len() - 1)
+            }
+        };
         self.nodes[parent.0].children.push(id);
         self.by_place.insert(place, id);
         id
@@ -158,6 +208,10 @@ impl Tree {
 impl Node {
     fn below(parent: Option<NodeId>) -> Self {
         Self { parent, children: Vec::new(), exclusive: Vec::new(), shared: Vec::new(), below: 0 }
+    }
+
+    fn is_marked_itself(&self) -> bool {
+        !self.exclusive.is_empty() || !self.shared.is_empty()
     }
 
     fn list_mut(&mut self, mode: Mode) -> &mut Vec<Ticket> {

@@ -27,7 +27,8 @@ use crate::room::{Encoder, Room};
 use queue::{Queue, Told};
 
 pub(crate) use scribe::{Finish, Scribe, Surroundings};
-pub(crate) use state::{Index, State};
+pub use state::first_kept;
+pub(crate) use state::{Index, MAX_EVENTS, State};
 
 /// What tellers, followers and the scribe of one project share.
 #[derive(Debug)]
@@ -69,6 +70,8 @@ enum Stage {
 #[derive(Debug, Clone)]
 pub(crate) struct Shown {
     pub(crate) head: Seq,
+    /// The first event that is kept.
+    pub(crate) first: Seq,
     pub(crate) conflicts: Vec<Arc<Conflict>>,
 }
 
@@ -148,7 +151,7 @@ impl Channel {
     pub(crate) fn shown(&self) -> Option<Shown> {
         let inner = self.inner();
         let state = inner.state.as_ref()?;
-        Some(Shown { head: state.head, conflicts: state.conflicts() })
+        Some(Shown { head: state.head, first: state.first, conflicts: state.conflicts() })
     }
 
     /// A conflict of it, if it is loaded.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::attendance;
-use super::channel::{Channel, Finish, Index, Scribe, Surroundings};
+use super::channel::{Channel, Finish, Index, MAX_EVENTS, Scribe, Surroundings};
 use super::counting::count;
 use super::members::Members;
 use super::settler::{RecordOnly, Settler};
@@ -141,7 +142,12 @@ impl Projects {
         };
         let inner = Inner { resting: channels.into_iter().map(resting).collect(), ..Inner::default() };
         let projects = Arc::new(Self {
-            around: Surroundings { journal, clock, enforcements },
+            around: Surroundings {
+                journal,
+                clock,
+                enforcements,
+                kept_events: Arc::new(AtomicU64::new(MAX_EVENTS)),
+            },
             encoder,
             board,
             metrics,
@@ -160,6 +166,11 @@ impl Projects {
     /// Lets this one carry out how conflicts are settled.
     pub fn settle_with(&self, settler: Arc<dyn Settler>) {
         *self.settler.lock().unwrap_or_else(PoisonError::into_inner) = settler;
+    }
+
+    /// Keeps only so many events of each channel from now on.
+    pub fn keep_only(&self, events: Seq) {
+        self.around.kept_events.store(events.max(1), Ordering::Relaxed);
     }
 
     /// The canonical path of a project, where it was looked up a moment ago.
@@ -501,6 +512,12 @@ impl Visit {
             || (self.channel.room.tail().head(), Vec::new()),
             |shown| (shown.head, shown.conflicts),
         )
+    }
+
+    /// The first event that is kept.
+    #[must_use]
+    pub fn first(&self) -> Seq {
+        self.channel.shown().map_or(1, |shown| shown.first)
     }
 
     /// The events behind `after`, and on.

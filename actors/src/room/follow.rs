@@ -27,6 +27,7 @@ pub struct Follow {
     cursor: Cursor,
     reading: Option<Pending<Vec<Record>>>,
     is_catching_up: bool,
+    is_left_behind: bool,
     metrics: Option<Metrics>,
 }
 
@@ -35,7 +36,15 @@ impl Follow {
     #[must_use]
     pub fn new(room: Arc<Room>, journal: Arc<dyn Journal>, after: Seq) -> Self {
         let cursor = room.tail().cursor(after);
-        Self { room, journal, cursor, reading: None, is_catching_up: false, metrics: None }
+        Self {
+            room,
+            journal,
+            cursor,
+            reading: None,
+            is_catching_up: false,
+            is_left_behind: false,
+            metrics: None,
+        }
     }
 
     /// Lets it be counted how late it is.
@@ -57,6 +66,12 @@ impl Follow {
         self.cursor.position()
     }
 
+    /// Whether what comes next is not kept any more: following anew begins at what is.
+    #[must_use]
+    pub fn is_left_behind(&self) -> bool {
+        self.is_left_behind
+    }
+
     /// Whether there are events that were not handed out yet.
     #[must_use]
     pub fn is_behind(&self) -> bool {
@@ -73,9 +88,13 @@ impl Stream for Follow {
             if let Some(reading) = &mut this.reading {
                 let page = ready!(reading.as_mut().poll(context));
                 this.reading = None;
-                let records = page?;
+                let mut records = page?;
+                let next = this.cursor.position() + 1;
+                let whole = records.iter().zip(next..).take_while(|(record, seq)| record.seq == *seq).count();
+                this.is_left_behind = whole == 0 && !records.is_empty();
+                records.truncate(whole);
                 let Some(last) = records.last() else {
-                    let reason = format!("event {} is missing", this.cursor.position() + 1);
+                    let reason = format!("event {next} is missing");
                     return Poll::Ready(Some(Err(JournalError::Unreadable { reason })));
                 };
                 this.cursor.advance_to(last.seq);

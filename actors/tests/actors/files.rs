@@ -1,12 +1,14 @@
 //! Files of projects with real files: writes that meet, conflicts that people settle, changes that nobody told of.
 
+mod open_ends;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 use tandem_actors::blobs::{BlobHash, Blobs, fetch};
 use tandem_actors::clock::SystemClock;
 use tandem_actors::event::By;
@@ -95,6 +97,25 @@ struct Desk {
     _home: tempfile::TempDir,
 }
 
+fn parts(
+    keeper: &Arc<Keeper>,
+    feed: Arc<dyn Feed>,
+    journal: &MemoryJournal,
+    root: &Path,
+    waits: &[u64],
+) -> Parts {
+    Parts {
+        keeper: keeper.clone(),
+        feed,
+        blobs: Arc::new(journal.clone()),
+        versions: Versions::open(root.join("versions"), MAX_VERSION_BYTES).unwrap(),
+        clock: Arc::new(SystemClock::new()),
+        allowed_roots: vec![root.to_owned()],
+        waits: waits.iter().copied().map(Duration::from_millis).collect(),
+        lock_wait: Duration::from_secs(5),
+    }
+}
+
 impl Desk {
     async fn open() -> Self {
         Self::open_with(&[1, 2, 4]).await
@@ -107,19 +128,11 @@ impl Desk {
         std::fs::create_dir(&project).unwrap();
         let (told, journal) = (Told::default(), MemoryJournal::new());
         let clock = Arc::new(SystemClock::new());
-        let keeper = Keeper::new(clock.clone(), Arc::new(journal.clone()), Arc::new(told.clone()), Fence(0));
+        let keeper = Keeper::new(clock, Arc::new(journal.clone()), Arc::new(told.clone()), Fence(0));
         // The first numbers are reserved by a task.
         tokio::task::yield_now().await;
-        let files = Files::new(Parts {
-            keeper: keeper.clone(),
-            feed: Arc::new(told.clone()),
-            blobs: Arc::new(journal.clone()),
-            versions: Versions::open(root.join("versions"), MAX_VERSION_BYTES).unwrap(),
-            clock,
-            allowed_roots: vec![root],
-            waits: waits.iter().copied().map(Duration::from_millis).collect(),
-            lock_wait: Duration::from_secs(5),
-        });
+        let parts = parts(&keeper, Arc::new(told.clone()), &journal, &root, waits);
+        let files = Files::new(parts);
         Self { files, keeper, told, journal, project, _home: home }
     }
 
@@ -169,35 +182,47 @@ impl Desk {
         }
     }
 
-    async fn lock(&self, holder: Holder, file: &str, ttl: Duration) -> Lease {
-        let request = Request {
+    /// What looks after the same files and tells it elsewhere.
+    fn parts(&self, feed: Arc<dyn Feed>, waits: &[u64]) -> Parts {
+        parts(&self.keeper, feed, &self.journal, self.project.parent().unwrap(), waits)
+    }
+
+    fn request(&self, holder: Holder, file: &str, ttl: Duration) -> Request {
+        Request {
             holder,
             project: self.project.to_str().unwrap().into(),
             wants: vec![(Resource::file(&self.path(file)), Mode::Exclusive)],
             ttl,
             wait: PATIENCE,
             is_kept: false,
-        };
-        match self.keeper.acquire(request) {
+        }
+    }
+
+    async fn lock(&self, holder: Holder, file: &str, ttl: Duration) -> Lease {
+        match self.keeper.acquire(self.request(holder, file, ttl)) {
             Answer::Now(verdict) => verdict.unwrap(),
             Answer::Later(_, decided) => decided.await.unwrap().unwrap(),
+        }
+    }
+
+    fn attempt(&self, agent: &Agent, tool: &str, input: &serde_json::Value) -> Attempt {
+        Attempt {
+            session: agent.session,
+            project: self.project.to_str().unwrap().into(),
+            path: self.path(agent.file),
+            shown: agent.file.to_string(),
+            seen: agent.seen,
+            there: Some(BlobHash::of(b"something else")),
+            tool: tool.into(),
+            input: to_raw_value(input).unwrap().into(),
         }
     }
 
     /// What the guard of an agent does around a tool, as far as files are concerned; what the agent was told if denied.
     async fn use_tool(&self, agent: &Agent, tool: &str, input: serde_json::Value) -> Result<(), String> {
         let lease = self.lock(Holder::SessionId(agent.session), agent.file, PATIENCE).await;
-        let raw: Arc<RawValue> = to_raw_value(&input).unwrap().into();
-        let attempt = Attempt {
-            session: agent.session,
-            project: self.project.to_str().unwrap().into(),
-            path: self.path(agent.file),
-            shown: agent.file.to_string(),
-            seen: agent.seen,
-            there: None,
-            tool: tool.into(),
-            input: raw.clone(),
-        };
+        let attempt = self.attempt(agent, tool, &input);
+        let raw = attempt.input.clone();
         let ruling = self.files.before_write(attempt).await;
         let done = match ruling {
             Ruling::Let => Ok(raw),
@@ -430,6 +455,34 @@ async fn a_file_that_is_locked_is_waited_for() {
     };
     let (written, ()) = tokio::join!(putting, writing);
     written.unwrap();
+}
+
+/// A device that asks for the lock of a file in the moment in which its own write of it is told.
+struct AsksMeanwhile {
+    keeper: Arc<Keeper>,
+    request: Request,
+    lease: Mutex<Option<Lease>>,
+}
+
+impl Feed for AsksMeanwhile {
+    fn tell(&self, _project: &Arc<str>, event: ProjectEvent) {
+        if matches!(event, ProjectEvent::Other(Happening::FileChanged { .. })) {
+            let Answer::Now(verdict) = self.keeper.acquire(self.request.clone()) else { return };
+            *self.lease.lock().unwrap() = verdict.ok();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_device_locks_while_it_writes_it_still_has_afterwards() {
+    let desk = Desk::open().await;
+    let request = desk.request(Holder::DeviceId("phone".parse().unwrap()), "a.txt", PATIENCE);
+    let feed = Arc::new(AsksMeanwhile { keeper: desk.keeper.clone(), request, lease: Mutex::default() });
+    let files = Files::new(desk.parts(feed.clone(), &[]));
+    files.put(desk.wish("phone", "a.txt", "1\n", None)).await.unwrap();
+    let lease = feed.lease.lock().unwrap().clone().expect("its own write is not in its way");
+    assert!(desk.keeper.is_current(lease.ticket, lease.fence));
+    assert_eq!(desk.keeper.counts(), (1, 0), "and the write's own lock is given back");
 }
 
 #[tokio::test]

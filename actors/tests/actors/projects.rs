@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use serde_json::Value;
 use tandem_actors::clock::Timestamp;
 use tandem_actors::device::{ProjectWish, Reply, SubscribeProject, SubscribedProject, Wish};
@@ -10,8 +11,8 @@ use tandem_actors::ids::{Epoch, Seq, SessionId};
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::locks::{Kind, Mode};
 use tandem_actors::project::{
-    Conflict, ConflictId, ConflictKind, Feed as _, Happening, LockAct, LockAnswer, LockName, Resolution,
-    Side, Wait,
+    ChangeType, Conflict, ConflictId, ConflictKind, Feed as _, Happening, LockAct, LockAnswer, LockName,
+    Resolution, Side, Wait,
 };
 use tandem_actors::refusal::Code;
 use tandem_actors::room::Ending;
@@ -169,6 +170,61 @@ async fn a_channel_is_resumed_over_a_restart_and_another_history_starts_over() {
     house.close().await;
 }
 
+fn changed(number: usize) -> Happening {
+    let file_path = format!("{number}.txt");
+    Happening::FileChanged { file_path, change_type: ChangeType::Modified, hash: None, holder: None }
+}
+
+#[actix::test]
+async fn a_channel_keeps_its_newest_events_and_what_is_not_settled_also_over_a_restart() {
+    let house = House::open().await;
+    let (path, channel) = (project(&house), channel(&house));
+    let here = |after: Option<Seq>| SubscribeProject {
+        project: path.to_string(),
+        after,
+        epoch: None,
+        hash: None,
+        tail: None,
+    };
+    house.hub.projects.keep_only(10);
+    let mut device = following(&house, "phone").await;
+    let found = conflict(&house);
+    house.hub.projects.tell(&path, detected(&found).into());
+    for number in 0..50 {
+        house.hub.projects.tell_durably(&path, changed(number).into()).await.unwrap();
+    }
+    house.settle().await;
+    assert_eq!(device.frames().len(), 51, "who follows misses nothing");
+    let seqs: Vec<Seq> = house.journal.records(channel).iter().map(|record| record.seq).collect();
+    assert_eq!(seqs[0], 1, "the conflict is not settled");
+    let first = seqs[1];
+    assert!((32..=42).contains(&first), "{seqs:?}");
+    assert_eq!(seqs[1..], (first..=51).collect::<Vec<_>>());
+
+    let late = follow(&mut device, here(Some(5))).await;
+    assert_eq!((late.head, late.from, late.reset), (51, first, true));
+    assert_eq!(device.frames().first().unwrap()["seq"], first);
+    let fresh = follow(&mut device, here(None)).await;
+    assert_eq!(fresh.from, first);
+    let known = follow(&mut device, here(Some(first))).await;
+    assert_eq!((known.from, known.reset), (first + 1, false));
+    let (journal, _folder) = house.crash().await;
+
+    let house = House::open_on(journal).await;
+    let mut device = Wireless::connect(&house, "phone");
+    let late = follow(&mut device, here(Some(5))).await;
+    assert_eq!((late.head, late.from, late.reset), (51, first, true));
+    assert_eq!(late.conflicts.iter().map(|one| one.conflict_id).collect::<Vec<_>>(), [found.conflict_id]);
+    assert_eq!(device.frames().len() as Seq, 51 - first + 1);
+    let visit = house.hub.projects.visit(&path).await.unwrap();
+    let mut left_behind = visit.follow(Arc::new(house.journal.clone()), 5);
+    assert!(left_behind.next().await.unwrap().is_err(), "what is missing is not passed over");
+    assert!(left_behind.is_left_behind());
+    let resolve = house.hub.projects.resolve(found.conflict_id, Resolution::Ours, None, by("phone"));
+    resolve.await.unwrap();
+    house.close().await;
+}
+
 #[actix::test]
 async fn a_channel_is_no_session() {
     let house = House::open().await;
@@ -216,11 +272,28 @@ async fn a_device_that_reconnects_in_time_loses_nothing() {
     let fence = acquire(&mut phone, "orders").await;
     phone.ends(Ending::Lost { since: Instant::now() });
     wait(10).await;
+    // It says nothing of its locks.
     let mut phone = following(&house, "phone").await;
-    assert_eq!(acquire(&mut phone, "orders").await, fence, "it is still its own");
     wait(60).await;
     let mut other = following(&house, "laptop").await;
     assert!(is_denied(&mut other, "orders").await);
+    assert_eq!(acquire(&mut phone, "orders").await, fence, "it is still its own");
+    house.close().await;
+}
+
+#[actix::test]
+async fn locks_are_kept_while_any_connection_of_the_device_is_open() {
+    tokio::time::pause();
+    let house = House::open().await;
+    let (mut one_tab, other_tab) = (following(&house, "phone").await, following(&house, "phone").await);
+    acquire(&mut one_tab, "orders").await;
+    one_tab.ends(Ending::Clean);
+    wait(60).await;
+    let mut other = following(&house, "laptop").await;
+    assert!(is_denied(&mut other, "orders").await);
+    other_tab.ends(Ending::Clean);
+    house.settle().await;
+    acquire(&mut other, "orders").await;
     house.close().await;
 }
 

@@ -6,6 +6,7 @@ use tandem_actors::content::Content;
 use tandem_actors::event::{Event, Record, SubmitMode};
 use tandem_actors::ids::{MessageId, UserId};
 use tandem_actors::journal::{Append, Journal as _};
+use tandem_actors::project::Happening;
 
 use super::super::SqliteJournal;
 use super::super::testing::Owner;
@@ -43,6 +44,37 @@ async fn a_whole_history_has_no_problems() {
     let findings = check(home.path()).unwrap();
     assert_eq!((findings.sessions, findings.events), (2, 6));
     assert!(findings.problems.is_empty(), "{:?}", findings.problems);
+}
+
+/// A channel of six events that says of itself that it keeps those from the fourth on, and this statement.
+async fn problems_of_channel_after(sql: &str) -> Vec<String> {
+    let home = tempfile::tempdir().unwrap();
+    let journal = SqliteJournal::open(home.path()).unwrap();
+    let owner = Owner::of_channel(&journal, "/p").await;
+    let mut previous = (owner.head, owner.hash);
+    let mut append = Append { summary: r#"{"head":6,"first":4}"#.into(), ..owner.says(&[]) };
+    for count in 0..6 {
+        let event = Happening::FactsDropped { count }.into();
+        let record = Record::of_project(previous, owner.term, Timestamp::from_millis(1), &event).unwrap();
+        previous = (record.seq, record.hash);
+        append.records.push(record);
+    }
+    journal.append(append).await.unwrap();
+    drop(journal);
+    let connection = Connection::open(home.path().join("tandem.db")).unwrap();
+    connection.execute_batch(sql).unwrap();
+    check(home.path()).unwrap().problems.into_iter().map(|problem| problem.problem).collect()
+}
+
+#[tokio::test]
+async fn what_a_channel_has_let_go_is_no_problem_and_what_it_keeps_must_be_whole() {
+    let none: [&str; 0] = [];
+    assert_eq!(problems_of_channel_after("").await, none, "not removed yet");
+    assert_eq!(problems_of_channel_after("DELETE FROM event WHERE id & 7 IN (1, 3)").await, none);
+    let missing = problems_of_channel_after("DELETE FROM event WHERE id & 7 < 5").await;
+    assert_eq!(missing, ["events 4 to 4 are missing"]);
+    let changed = problems_of_channel_after("UPDATE event SET at = 2 WHERE id & 7 = 5").await;
+    assert_eq!(changed, ["it is not what was written: the chain breaks"]);
 }
 
 #[tokio::test]

@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 
 use super::{Device, hash_at_cursor, too_many};
 use crate::device::start::{Start, start};
-use crate::device::tenancy::Tenancy;
 use crate::device::{Outgoing, ProjectWish, Reply, SubscribeProject, SubscribedProject};
 use crate::hub::Hub;
 use crate::ids::DeviceId;
@@ -67,7 +66,6 @@ impl Device {
             ProjectWish::Unsubscribe { project } => Ok(self.unsubscribe_project(project.as_deref())),
             ProjectWish::Lock { project, name, also, act } => {
                 let named = self.named(project)?;
-                self.keep_locks();
                 let holder = self.holder();
                 let ask = |project| LockAsk { holder, project, name, also, act, is_kept: true };
                 Ok(self.begin_lock(named, ask))
@@ -190,12 +188,6 @@ impl Device {
         }
     }
 
-    /// From now on, the locks of this device are kept as long as this connection is there.
-    fn keep_locks(&mut self) {
-        let (desk, parting) = (&self.hub.locks, self.outbox.parting());
-        self.tenancy.get_or_insert_with(|| Tenancy::begin(desk, &self.card.device_id, parting));
-    }
-
     fn holder(&self) -> Holder {
         Holder::DeviceId(self.card.device_id.clone())
     }
@@ -259,7 +251,7 @@ async fn enter(hub: Hub, wanted: SubscribeProject) -> Result<Entered, Refusal> {
     let hash = hash_at_cursor(&hub, &wanted).await?;
     let epoch = hub.journal.epoch();
     let (head, conflicts) = visit.look();
-    let start = start(&wanted, &epoch, head, hash.as_deref());
+    let start = start(&wanted, &epoch, head, hash.as_deref()).not_before(visit.first());
     let reply = SubscribedProject {
         project_path: project.clone(),
         head,

@@ -8,26 +8,27 @@ use crate::clock::ManualClock;
 use crate::journal::MemoryJournal;
 use crate::project::ProjectEvent;
 
-/// Remembers what was told, as `kind` and data.
+/// Remembers what was told in which project, as `kind` and data.
 #[derive(Default)]
-struct Ear(Mutex<Vec<(String, Value)>>);
+struct Ear(Mutex<Vec<(Arc<str>, String, Value)>>);
 
 impl Feed for Ear {
     fn tell(&self, project: &Arc<str>, event: ProjectEvent) {
-        assert_eq!(&**project, "/p");
         let event = serde_json::to_value(&event).unwrap();
         let kind = event["kind"].as_str().unwrap().to_owned();
-        self.0.lock().unwrap().push((kind, event["data"].clone()));
+        self.0.lock().unwrap().push((project.clone(), kind, event["data"].clone()));
     }
 }
 
 impl Ear {
     fn kinds(&self) -> Vec<String> {
-        self.0.lock().unwrap().iter().map(|(kind, _)| kind.clone()).collect()
+        let told = self.0.lock().unwrap();
+        assert!(told.iter().all(|(project, ..)| &**project == "/p"));
+        told.iter().map(|(_, kind, _)| kind.clone()).collect()
     }
 
     fn last(&self) -> Value {
-        self.0.lock().unwrap().last().unwrap().1.clone()
+        self.0.lock().unwrap().last().unwrap().2.clone()
     }
 }
 
@@ -58,14 +59,19 @@ impl House {
     }
 
     fn ask_for(&self, holder: &Holder, path: &str, wait: u64, ttl: u64, is_kept: bool) -> Answer {
-        self.keeper.acquire(Request {
-            holder: holder.clone(),
-            project: "/p".into(),
-            wants: vec![(file(path), Mode::Exclusive)],
-            ttl: Duration::from_secs(ttl),
-            wait: Duration::from_secs(wait),
-            is_kept,
-        })
+        let (ttl, wait) = (Duration::from_secs(ttl), Duration::from_secs(wait));
+        self.keeper.acquire(Request { ttl, wait, is_kept, ..request(holder, path) })
+    }
+}
+
+fn request(holder: &Holder, path: &str) -> Request {
+    Request {
+        holder: holder.clone(),
+        project: "/p".into(),
+        wants: vec![(file(path), Mode::Exclusive)],
+        ttl: Duration::from_secs(300),
+        wait: Duration::ZERO,
+        is_kept: false,
     }
 }
 
@@ -168,6 +174,12 @@ async fn a_person_may_take_a_lock_away_and_that_is_told() {
     assert_eq!(house.ear.last()["forcedBy"]["deviceId"], "boss");
     assert!(!house.keeper.is_current(lease.ticket, lease.fence));
     assert_eq!(house.keeper.force(&file("/p/x"), &device("boss")), None);
+
+    let share = Request { wants: vec![(file("/p/x"), Mode::Shared)], ..request(&device("a"), "/p/x") };
+    had(house.keeper.acquire(share));
+    had(house.ask(&device("a"), "/p/x", 0));
+    assert_eq!(house.keeper.force(&file("/p/x"), &device("boss")), Some(device("a")));
+    had(house.ask(&device("b"), "/p/x", 0));
 }
 
 #[tokio::test]
@@ -219,4 +231,74 @@ async fn nothing_stays_behind_when_everything_was_given_back() {
     house.keeper.release_all(&device("b"));
     assert_eq!(house.keeper.counts(), (0, 0));
     assert!(house.keeper.desk().open.is_empty(), "the keeper remembers nothing of them");
+}
+
+#[tokio::test]
+async fn giving_back_ends_all_that_a_holder_has_of_a_thing() {
+    let house = House::open().await;
+    let share = Request { wants: vec![(file("/p/x"), Mode::Shared)], ..request(&device("a"), "/p/x") };
+    had(house.keeper.acquire(share));
+    had(house.ask(&device("a"), "/p/x", 0));
+    assert!(house.keeper.release(&device("a"), &file("/p/x")));
+    had(house.ask(&device("b"), "/p/x", 0));
+
+    // The same request twice, as by a client that was not sure of the first.
+    let (first, second) =
+        (waits(house.ask(&device("a"), "/p/x", 30)), waits(house.ask(&device("a"), "/p/x", 30)));
+    assert!(house.keeper.release(&device("b"), &file("/p/x")));
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert!(house.keeper.release(&device("a"), &file("/p/x")));
+    assert_eq!(house.keeper.counts(), (0, 0));
+}
+
+#[tokio::test]
+async fn renewing_is_for_all_that_a_holder_has_of_a_thing() {
+    let house = House::open().await;
+    let share = Request {
+        wants: vec![(file("/p/x"), Mode::Shared)],
+        ttl: Duration::from_secs(10),
+        ..request(&device("a"), "/p/x")
+    };
+    had(house.keeper.acquire(share));
+    let whole = had(house.ask_for(&device("a"), "/p/x", 0, 10, false));
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let renewed = house.keeper.renew(&device("a"), &file("/p/x"), Duration::from_secs(10)).unwrap();
+    assert_eq!(renewed.fence, whole.fence, "the last number is the one that it writes under");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(house.keeper.counts(), (2, 0));
+}
+
+#[tokio::test]
+async fn the_end_of_a_life_leaves_what_was_not_kept() {
+    let house = House::open().await;
+    let life = house.keeper.begin(device("a"));
+    had(house.ask_for(&device("a"), "/p/kept", 0, 300, true));
+    let own = had(house.ask_for(&device("a"), "/p/for-its-time", 0, 300, false));
+    drop(life);
+    assert_eq!(house.keeper.counts(), (1, 0));
+    assert!(house.keeper.is_current(own.ticket, own.fence));
+}
+
+#[test]
+fn while_a_life_lasts_the_end_of_another_takes_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let house = runtime.block_on(House::open_on(MemoryJournal::new()));
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                drop(house.keeper.begin(device("a")));
+            }
+        });
+        let mut lost = 0;
+        for _ in 0..20_000 {
+            let life = house.keeper.begin(device("a"));
+            let lease = had(house.ask_for(&device("a"), "/p/x", 0, 300, true));
+            lost += usize::from(!house.keeper.is_current(lease.ticket, lease.fence));
+            drop(life);
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(lost, 0);
+    });
 }

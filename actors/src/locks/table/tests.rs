@@ -224,6 +224,49 @@ fn the_sixty_fifth_waiter_is_refused() {
 }
 
 #[test]
+fn waiters_are_counted_whether_or_not_they_are_in_each_others_way() {
+    let mut table = table();
+    granted(table.ask(Ask { ttl: 90_000, ..ask("holder", "/x") }, 0));
+    for number in 0..MAX_WAITERS {
+        waits(table.ask(shared(&format!("w{number}"), "/x"), 1));
+    }
+    assert_eq!(table.ask(shared("late", "/x"), 2).0, Outcome::Full);
+    waits(table.ask(ask("late", "/"), 3));
+}
+
+#[test]
+fn one_holder_waits_for_so_much_and_no_more() {
+    let mut table = table();
+    granted(table.ask(Ask { ttl: 90_000, ..ask("holder", "/p") }, 0));
+    for number in 0..MAX_WAITS {
+        waits(table.ask(ask("greedy", &format!("/p/{number}")), 1));
+    }
+    assert_eq!(table.ask(ask("greedy", "/p/more"), 2).0, Outcome::Full);
+    waits(table.ask(ask("other", "/p/more"), 3));
+}
+
+#[test]
+fn names_that_nobody_has_are_forgotten_while_others_hold() {
+    let mut table = table();
+    let folder = granted(table.ask(Ask { ttl: 900_000, ..ask("holder", "/p") }, 0));
+    for number in 0..1_000 {
+        let refused = Ask { wait_until: None, ..ask("other", &format!("/p/{number}/{number}")) };
+        assert!(matches!(table.ask(refused, 1).0, Outcome::Busy(_)));
+    }
+    assert!(table.tree.len() < 40, "{}", table.tree.len());
+    let below = waits(table.ask(ask("third", "/p/8"), 2));
+    for number in 0..1_000 {
+        table.ask(Ask { wait_until: None, ..ask("other", &format!("/q/{number}")) }, 2);
+        table.release_all(&device("other"), 2);
+    }
+    assert!(table.tree.len() < 40, "{}", table.tree.len());
+    let waiting = waits(table.ask(ask("other", "/p/7/7"), 2));
+    let behind = waits(table.ask(ask("last", "/p/8/8"), 2));
+    assert_eq!(tickets(&table.release(folder.ticket, 3)), [below.ticket, waiting.ticket]);
+    assert_eq!(tickets(&table.release(below.ticket, 4)), [behind.ticket], "it is found below where it was");
+}
+
+#[test]
 fn a_holder_that_is_gone_holds_and_waits_for_nothing() {
     let mut table = table();
     granted(table.ask(ask("a", "/x"), 0));

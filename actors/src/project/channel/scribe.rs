@@ -3,6 +3,7 @@
 //! One append is in flight; what is told meanwhile is taken by the next. Whoever tells waits for nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -15,8 +16,8 @@ use super::{Channel, Stage};
 use crate::blobs::BlobHash;
 use crate::clock::Clock;
 use crate::event::Record;
-use crate::ids::Term;
-use crate::journal::{Append, Journal, JournalError};
+use crate::ids::{Seq, Term};
+use crate::journal::{Append, Journal, JournalError, OldEvents};
 use crate::project::{ConflictKind, Enforcements, Happening, ProjectEvent, Resolution};
 
 /// When an append of which nothing was written is tried again.
@@ -28,6 +29,8 @@ pub(crate) struct Surroundings {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) enforcements: Arc<Enforcements>,
+    /// How many events of a channel are kept.
+    pub(crate) kept_events: Arc<AtomicU64>,
 }
 
 /// See the module.
@@ -38,6 +41,9 @@ pub(crate) struct Scribe {
     /// As it will be when what is in flight is on disk.
     staged: Option<State>,
     in_flight: Option<Flight>,
+    /// Up to which event everything that was let go is removed.
+    forgotten: Seq,
+    is_forgetting: bool,
     finishing: Vec<oneshot::Sender<()>>,
     _alive: Alive,
 }
@@ -70,6 +76,8 @@ impl Scribe {
             term: Term(0),
             staged: None,
             in_flight: None,
+            forgotten: 1,
+            is_forgetting: false,
             finishing: Vec::new(),
             _alive: alive,
         }
@@ -106,6 +114,7 @@ impl Scribe {
         self.term = term;
         self.staged = Some(state);
         self.channel.stage.send_replace(Stage::Ready);
+        self.forget(context);
         self.write(farewells, context);
     }
 
@@ -151,6 +160,7 @@ impl Scribe {
             self.pump(context);
             return;
         }
+        state.let_go(self.around.kept_events.load(Ordering::Relaxed));
         let summary = serde_json::to_string(&state.index()).unwrap_or_default().into();
         let append = Append {
             session: self.channel.id,
@@ -174,6 +184,7 @@ impl Scribe {
         match outcome {
             Ok(()) => {
                 self.landed(flight);
+                self.forget(context);
                 self.pump(context);
             }
             Err(error @ (JournalError::NotWritten { .. } | JournalError::Unreadable { .. })) => {
@@ -204,6 +215,34 @@ impl Scribe {
         for written in flight.written {
             let _ = written.send(());
         }
+    }
+
+    /// Removes what was let go from the disk, a step at a time beside the appends. The summary that says so is on disk.
+    fn forget(&mut self, context: &mut Context<Self>) {
+        let old = {
+            let inner = self.channel.inner();
+            let Some(state) = inner.state.as_ref().filter(|state| state.first > self.forgotten) else {
+                return;
+            };
+            let (from, before) = (self.forgotten, state.first);
+            OldEvents { channel: self.channel.id, from, before, kept: state.index().seqs() }
+        };
+        if std::mem::replace(&mut self.is_forgetting, true) {
+            return;
+        }
+        let forgetting = self.around.journal.forget(old).into_actor(self);
+        context.spawn(forgetting.map(|outcome, scribe, context| {
+            scribe.is_forgetting = false;
+            match outcome {
+                Ok(next) => {
+                    scribe.forgotten = next;
+                    scribe.forget(context);
+                }
+                Err(error) => {
+                    tracing::debug!(project = %scribe.channel.project, %error, "old events stay until the next ones are written");
+                }
+            }
+        }));
     }
 
     fn finish(&mut self, context: &mut Context<Self>) {

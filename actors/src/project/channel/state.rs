@@ -15,6 +15,13 @@ use crate::project::{Conflict, ConflictId, ConflictKind, Enforcement, Happening,
 /// Settled conflicts that are shown: what was settled last is what people ask about. Older ones stay in the journal.
 const MAX_SETTLED: usize = 100;
 
+/// Events of a channel that are kept: with 300 bytes each some 30 MB, and months of the work of people and agents. A device
+/// that was away for longer sees how things are, and what happened since.
+pub(crate) const MAX_EVENTS: Seq = 100_000;
+
+/// So many more are let come together, so that removing them is no write for each write.
+const MAX_EVENTS_TOO_MANY: Seq = 4_096;
+
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
@@ -22,6 +29,8 @@ pub(crate) struct State {
     pub(crate) head: Seq,
     /// The chain there.
     pub(crate) hash: ChainHash,
+    /// The first event that is kept; of those before it only the ones of [`Index::seqs`] are.
+    pub(crate) first: Seq,
     open: BTreeMap<ConflictId, Entry>,
     /// The oldest first.
     settled: VecDeque<Entry>,
@@ -42,6 +51,8 @@ struct Entry {
 pub(crate) struct Index {
     /// As of which event.
     pub(crate) head: Seq,
+    /// The first event that is kept; 0 where none was ever let go.
+    pub(crate) first: Seq,
     /// Conflicts that are open, and where they were found.
     pub(crate) open: Vec<(ConflictId, Seq)>,
     /// Those that were settled last: where they were found, and where settled.
@@ -59,6 +70,7 @@ impl State {
         Self {
             head: 0,
             hash: ChainHash::start(channel),
+            first: 1,
             open: BTreeMap::new(),
             settled: VecDeque::new(),
             members: BTreeMap::new(),
@@ -69,11 +81,15 @@ impl State {
     /// The state as of an index, before the events of [`Index::seqs`] are brought back.
     pub(crate) fn of(channel: SessionId, index: &Index) -> Self {
         let (head, members, enforcement) = (index.head, index.members.clone(), index.enforcement);
-        Self { head, members, enforcement, ..Self::empty(channel) }
+        Self { head, first: index.first.max(1), members, enforcement, ..Self::empty(channel) }
     }
 
     /// Takes in the next event.
     pub(crate) fn apply(&mut self, record: &Record, event: &ProjectEvent) {
+        if record.seq != self.head + 1 {
+            // Without an index this is where it is seen what was let go.
+            self.first = record.seq;
+        }
         self.head = record.seq;
         self.hash = record.hash;
         self.bring_back(record.seq, event);
@@ -131,10 +147,18 @@ impl State {
         }
     }
 
+    /// Lets go of the oldest events when there are more than `kept`, and some.
+    pub(crate) fn let_go(&mut self, kept: Seq) {
+        if self.head + 1 - self.first > kept + MAX_EVENTS_TOO_MANY.min(kept) {
+            self.first = self.head + 1 - kept;
+        }
+    }
+
     /// What is kept beside the events.
     pub(crate) fn index(&self) -> Index {
         Index {
             head: self.head,
+            first: if self.first > 1 { self.first } else { 0 },
             open: self.open.iter().map(|(id, entry)| (*id, entry.found)).collect(),
             settled: self.settled.iter().map(|entry| (entry.found, entry.settled)).collect(),
             members: self.members.clone(),
@@ -175,6 +199,13 @@ impl State {
     pub(crate) fn members(&self) -> impl Iterator<Item = SessionId> {
         self.members.keys().copied()
     }
+}
+
+/// The first event of a channel of which all that follow are kept, by its summary.
+#[must_use]
+pub fn first_kept(summary: &str) -> Seq {
+    let index: Index = serde_json::from_str(summary).unwrap_or_default();
+    index.first.max(1)
 }
 
 impl Index {
@@ -336,6 +367,24 @@ mod tests {
         let subjects: Vec<String> = state.conflicts().iter().map(|one| one.subject.clone()).collect();
         assert_eq!(subjects, ["2.txt", "1.txt"], "the oldest first");
         assert_eq!(state.open_conflicts(), 2);
+    }
+
+    #[test]
+    fn the_oldest_events_go_many_at_a_time_and_what_is_loaded_without_an_index_knows() {
+        let events: Vec<_> = (0..30).map(|number| member(number, true)).collect();
+        let (mut state, records) = play(&events);
+        state.let_go(15);
+        assert_eq!(state.first, 1, "not for so few");
+        state.let_go(14);
+        assert_eq!((state.first, state.index().first), (17, 17));
+        assert_eq!(first_kept(&serde_json::to_string(&state.index()).unwrap()), 17);
+        let mut loaded = State::of(SessionId::of_channel(PROJECT), &Index::default());
+        for record in records.iter().filter(|record| record.seq == 3 || record.seq >= 17) {
+            loaded.apply(record, &record.project_event().unwrap());
+        }
+        assert_eq!((loaded.first, loaded.head), (17, 30));
+        assert_eq!(load(&state.index(), &records).first, 17);
+        assert_eq!(first_kept("not an index"), 1);
     }
 
     #[test]
