@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tandem::history::Moment;
-use tandem::history::project::{Kept, Outcome, Run, Write, check};
+use tandem::history::project::{Kept, Outcome, Run, Write};
 use tandem_actors::blobs::BlobHash;
 
 use crate::support::chance::Chance;
-use crate::support::channel::{told_in, whole};
+use crate::support::channel::{has_no_faults, told_in, whole};
 use crate::support::faults::rounds_or;
 use crate::support::figures::figure;
 use crate::support::server::{Home, TestServer};
@@ -162,8 +162,7 @@ async fn a_killed_server_loses_no_write_and_no_number_falls() {
     let kept = Kept { first: Some(hash(&text)), last: Some(hash(&std::fs::read_to_string(&path).unwrap())) };
     run.files = BTreeMap::from([("a.txt".to_owned(), kept)]);
     run.events = told_in(&whole(&server, &project).await);
-    let wrong = check(&run);
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    has_no_faults(&run);
     let with = |is_it: fn(&Outcome) -> bool| run.writes.iter().filter(|write| is_it(&write.outcome)).count();
     let grants = run.events.iter().filter(|told| told.kind == "lock_acquired").count();
     figure(

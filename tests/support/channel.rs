@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tandem::history::End;
-use tandem::history::project::Told;
+use tandem::history::project::{Run, Told, check};
 
 use super::device::TestDevice;
 use super::recorded::{have_no_faults, recorder, saw};
@@ -47,4 +47,17 @@ pub(crate) async fn is_whole(server: &TestServer, device: &TestDevice, project: 
     events(device).iter().take(all.len()).for_each(|event| saw(&mut tape, event));
     have_no_faults(&recorder, vec![tape], &all, End::CaughtUp);
     all
+}
+
+/// Fails with everything in a run that cannot be, and with what was told of its files.
+pub(crate) fn has_no_faults(run: &Run) {
+    let wrong = check(run);
+    let told: Vec<String> = run
+        .events
+        .iter()
+        .filter(|told| !told.kind.starts_with("lock_"))
+        .map(|told| format!("{told:?}"))
+        .collect();
+    let writes: Vec<String> = run.writes.iter().map(|write| format!("{write:?}")).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}\ntold:\n{}\nasked:\n{}", told.join("\n"), writes.join("\n"));
 }
