@@ -5,6 +5,7 @@ mod agent_faults;
 mod agent_process;
 mod approvals;
 mod attachments;
+mod banner;
 mod client;
 mod command_line;
 mod conformance;
