@@ -1,0 +1,18 @@
+// Starts the app.
+
+import { App } from "./app.js";
+import { begin } from "./state/connection.js";
+import { adoptToken } from "./state/identity.js";
+import { listenToKeys } from "./state/shortcuts.js";
+import { html, render } from "./ui.js";
+
+adoptToken();
+void begin();
+listenToKeys();
+// A link with a token may be opened in a window where the app is open already.
+addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#token=")) location.reload();
+});
+const root = /** @type {HTMLElement} */ (document.getElementById("app"));
+root.replaceChildren();
+render(html`<${App} />`, root);
