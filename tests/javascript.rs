@@ -60,6 +60,26 @@ async fn connections_are_watched_got_back_and_ended() {
 }
 
 #[tokio::test]
+async fn places_in_the_app_have_addresses() {
+    holds(node("app/routes.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn numbers_times_and_names_are_told_shortly() {
+    holds(node("app/format.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn the_list_of_conversations_is_grouped_and_searched() {
+    holds(node("app/session-list.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn the_first_view_is_light_and_loads_at_once() {
+    holds(node("app/weight.test.mjs")).await;
+}
+
+#[tokio::test]
 async fn what_the_server_serves_can_be_imported_and_talks_to_it() {
     holds_against_a_server("served.test.mjs").await;
 }

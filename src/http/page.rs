@@ -16,6 +16,8 @@ use self::packed::Packed;
 
 #[derive(Embed)]
 #[folder = "src/web/"]
+#[exclude = "*.d.ts"]
+#[exclude = "vendor/update"]
 struct Web;
 
 /// Our own files, pictures that the page has in memory, and nobody to talk to but this server; no other page shows this

@@ -17,7 +17,7 @@ struct Listed {
     locks: usize,
 }
 
-/// All of them, in the order of their paths.
+/// All of them, in the order of their paths, and where others may lie.
 pub(super) async fn list(service: web::Data<Service>) -> HttpResponse {
     let mut held: BTreeMap<_, usize> = BTreeMap::new();
     for lock in service.hub.locks.list(None).into_iter().filter(|lock| !lock.is_waiting) {
@@ -28,5 +28,6 @@ pub(super) async fn list(service: web::Data<Service>) -> HttpResponse {
         Listed { entry, locks }
     };
     let projects: Vec<_> = service.hub.projects.list().into_iter().map(listed).collect();
-    HttpResponse::Ok().json(json!({ "projects": projects }))
+    let roots = service.hub.projects.allowed_roots();
+    HttpResponse::Ok().json(json!({ "projects": projects, "allowedRoots": roots }))
 }

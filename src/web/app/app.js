@@ -33,15 +33,12 @@ export function App() {
 function Shell() {
   const now = route.value;
   useEffect(() => addShortcuts(GENERAL), []);
-  const isAtList = now.view === "sessions";
-  return html`<div class=${isAtList ? "shell is-at-list" : "shell"}>
+  return html`<div class=${`shell is-at-${now.view}`}>
     <a class="skip" href="#main" onClick=${focusMain}>Skip to the content</a>
     <${ConnectionBanner} />
-    <aside class="side" aria-label="Conversations">
-      <${SessionsPane} />
-      <${Tabs} />
-    </aside>
+    <aside class="side" aria-label="Conversations"><${SessionsPane} /></aside>
     <main class="main" id="main" tabindex="-1"><${Place} /></main>
+    <${Tabs} />
   </div>`;
 }
 

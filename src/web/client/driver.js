@@ -30,8 +30,13 @@ const ANSWER_WITHIN_MS = 30_000;
 /** How long a device's own storage may hold a message up; then it goes out without being kept. */
 const STORE_WITHIN_MS = 2_000;
 
-/** For how long what somebody does is true once it was said (docs/protocol.md, presence); what is not here stays so. */
-const HOLDS_MS = new Map([["viewing", 0], ["typing", 10_000]]);
+/**
+ * For how long it is true what somebody has said that they do: who types does so for ten seconds (docs/protocol.md,
+ * presence), and viewing is what everybody does who says nothing. The rest holds until something else is said.
+ *
+ * @type {Record<string, number>}
+ */
+const HOLDS_MS = { viewing: 0, typing: 10_000 };
 
 /** A browser's timer counts no further than 2^31 ms; whoever has longer to wait looks again. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -366,7 +371,7 @@ export class Driver {
     // The server has forgotten with the connection what this device does, and an ack may have been lost with it.
     // It takes whoever comes for viewing: only what is true still and says something else is said again.
     const said = this.#activities.get(sessionId);
-    const holds = HOLDS_MS.get(said?.request.activity) ?? Number.POSITIVE_INFINITY;
+    const holds = HOLDS_MS[said?.request.activity] ?? Number.POSITIVE_INFINITY;
     if (said && this.#clock.now() < said.at + holds) this.#sendNow(said.request);
     this.#progress.began(sessionId);
   }
