@@ -55,6 +55,11 @@ async fn streams_have_no_gap_and_no_duplicate() {
 }
 
 #[tokio::test]
+async fn channels_of_projects_are_streams_too() {
+    holds(node("projects.test.mjs")).await;
+}
+
+#[tokio::test]
 async fn connections_are_watched_got_back_and_ended() {
     holds(node("connection.test.mjs")).await;
 }

@@ -38,6 +38,9 @@ const STORE_WITHIN_MS = 2_000;
  */
 const HOLDS_MS = { viewing: 0, typing: 10_000 };
 
+/** The close code of a token that is wrong, or is not the server's any more (docs/protocol.md, close codes). */
+const TOKEN_REFUSED = 4500;
+
 /** A browser's timer counts no further than 2^31 ms; whoever has longer to wait looks again. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -126,7 +129,17 @@ export class Driver {
   follow(sessionId, start) {
     const place = this.#progress.placeOf(sessionId);
     const from = start ?? (place ? { after: place } : {});
-    return this.#answer((reply) => this.#link.follow(sessionId, from, reply, this.#clock.now()));
+    return this.#answer((reply) => this.#link.follow({ type: "subscribe", sessionId }, from, reply, this.#clock.now()));
+  }
+
+  /**
+   * @param {string} projectPath
+   * @param {StartFrom} start
+   * @returns {Promise<any>}
+   */
+  followProject(projectPath, start) {
+    const request = /** @type {const} */ ({ type: "subscribe_project", projectPath });
+    return this.#answer((reply) => this.#link.follow(request, start, reply, this.#clock.now()));
   }
 
   /** @param {string} sessionId */
@@ -250,14 +263,14 @@ export class Driver {
   }
 
   /** @param {WireEnd} end */
-  async #lost({ reason, isTerminal, wasOpen }) {
+  async #lost({ reason, isTerminal, wasOpen, closeCode }) {
     const wire = this.#wire;
     const now = this.#clock.now();
     if (this.#isConnected) this.#backoff.lasted(now - this.#connectedAt);
     this.#isConnected = false;
     this.#link.disconnected(now);
     if (isTerminal) {
-      this.#finish("closed", reason);
+      this.#finish(closeCode === TOKEN_REFUSED ? "unauthorized" : "closed", reason);
       return;
     }
     const retryInMs = this.#backoff.pauseMs();
@@ -358,7 +371,7 @@ export class Driver {
   /** @param {News[]} news */
   #hand(news) {
     for (const { name, detail } of news) {
-      if (name === "ended") this.#progress.drop(detail.sessionId);
+      if (name === "ended" && detail.sessionId) this.#progress.drop(detail.sessionId);
       this.emitter.emit(name, detail);
     }
   }
