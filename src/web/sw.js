@@ -24,7 +24,6 @@ worker.addEventListener("activate", (event) => event.waitUntil(begin()));
 
 worker.addEventListener("message", (event) => {
   if (event.data === "take over") event.waitUntil(worker.skipWaiting());
-  if (event.data === "take over when alone") event.waitUntil(takeOverWhenAlone());
 });
 
 worker.addEventListener("fetch", (event) => {
@@ -56,11 +55,6 @@ async function begin() {
   const names = await caches.keys();
   await Promise.all(names.filter((name) => name.startsWith(PREFIX) && name !== SHELF).map((name) => caches.delete(name)));
   await worker.clients.claim();
-}
-
-async function takeOverWhenAlone() {
-  const windows = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
-  if (windows.length <= 1) await worker.skipWaiting();
 }
 
 /**

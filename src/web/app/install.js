@@ -12,8 +12,9 @@ const LOOK_AGAIN_MS = 60 * 60 * 1000;
 /**
  * Installs the worker. Returns null where there can be none: browsers allow it over HTTPS and on this machine alone.
  *
- * A window that is the only one takes a version that waits as soon as it is opened. Otherwise `onUpdate` is called when there is one:
- * `apply` has all windows load it.
+ * `onUpdate` is called when there is a next version: `apply` has all windows load it. Otherwise it is there when the last
+ * window was closed. Never by itself: until the worker before has nothing to do may take half a minute, in which somebody
+ * has begun to write.
  *
  * @param {(apply: () => void) => void} [onUpdate]
  * @returns {Promise<Installed | null>}
@@ -30,7 +31,6 @@ export async function install(onUpdate = () => {}) {
     console.warn("the page cannot be kept for offline use", error);
     return null;
   }
-  registration.waiting?.postMessage("take over when alone");
   tellOfNext(container, registration, onUpdate);
   return { look: lookedAt(registration) };
 }

@@ -3,6 +3,7 @@
 import { App } from "./app.js";
 import { begin } from "./state/connection.js";
 import { adoptToken } from "./state/identity.js";
+import { nextVersion } from "./state/next-version.js";
 import { listenToKeys } from "./state/shortcuts.js";
 import { html, render } from "./ui.js";
 
@@ -16,3 +17,5 @@ addEventListener("hashchange", () => {
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 root.replaceChildren();
 render(html`<${App} />`, root);
+// Only now: it keeps the page for the next visit, and this one does not wait for that.
+void import("./install.js").then(({ install }) => install((apply) => void (nextVersion.value = () => apply())));
