@@ -4,10 +4,12 @@ import { App } from "./app.js";
 import { begin } from "./state/connection.js";
 import { adoptToken } from "./state/identity.js";
 import { nextVersion } from "./state/next-version.js";
+import { readAddress } from "./state/route.js";
 import { listenToKeys } from "./state/shortcuts.js";
 import { html, render } from "./ui.js";
 
 adoptToken();
+readAddress();
 void begin();
 listenToKeys();
 // A link with a token may be opened in a window where the app is open already.
