@@ -3,12 +3,14 @@
 import { App } from "./app.js";
 import { begin } from "./state/connection.js";
 import { adoptToken } from "./state/identity.js";
+import { watchQuestions } from "./state/notices.js";
 import { listenToKeys } from "./state/shortcuts.js";
 import { html, render } from "./ui.js";
 
 adoptToken();
 void begin();
 listenToKeys();
+watchQuestions();
 // A link with a token may be opened in a window where the app is open already.
 addEventListener("hashchange", () => {
   if (location.hash.startsWith("#token=")) location.reload();
