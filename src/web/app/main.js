@@ -1,6 +1,7 @@
 // Starts the app.
 
 import { App } from "./app.js";
+import { loadIcons } from "./components/icon.js";
 import { begin } from "./state/connection.js";
 import { adoptToken } from "./state/identity.js";
 import { watchQuestions } from "./state/notices.js";
@@ -8,6 +9,7 @@ import { listenToKeys } from "./state/shortcuts.js";
 import { html, render } from "./ui.js";
 
 adoptToken();
+void loadIcons();
 void begin();
 listenToKeys();
 watchQuestions();
