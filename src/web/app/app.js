@@ -11,9 +11,11 @@ import { Lazy } from "./components/lazy.js";
 import { NextVersion } from "./components/next-version.js";
 import { Toasts } from "./components/toasts.js";
 import { formatRoute } from "./core/routes.js";
-import { approvalsWaiting, connection } from "./state/connection.js";
+import { titleOf } from "./core/session-list.js";
+import { approvalsWaiting, connection, sessions } from "./state/connection.js";
 import { go, route } from "./state/route.js";
 import { addShortcuts } from "./state/shortcuts.js";
+import { isWide } from "./state/width.js";
 import { turnTheme } from "./state/theme.js";
 import { toast } from "./state/toasts.js";
 import { html, useEffect } from "./ui.js";
@@ -24,20 +26,34 @@ import { TokenForm } from "./views/token.js";
 export function App() {
   const { state } = connection.value;
   const hasToken = state !== "none" && !(connection.value.state === "closed" && connection.value.code === "unauthorized");
-  const waiting = approvalsWaiting.value;
+  const title = windowTitle();
   useEffect(() => {
-    document.title = waiting > 0 ? `(${waiting}) Tandem` : "Tandem";
-  }, [waiting]);
+    document.title = title;
+  }, [title]);
   return html`${hasToken ? html`<${Shell} />` : html`<${TokenForm} />`}<${DialogHost} /><${Toasts} />`;
+}
+
+/** What waits for the person, then where they are. */
+function windowTitle() {
+  const now = route.value;
+  const waiting = approvalsWaiting.value;
+  const session = now.view === "session" ? sessions.value?.get(now.sessionId) : undefined;
+  const place = session ? titleOf(session) : now.view === "sessions" ? "" : views[now.view].title;
+  return `${waiting > 0 ? `(${waiting}) ` : ""}${place ? `${place} · ` : ""}Tandem`;
 }
 
 function Shell() {
   const now = route.value;
   useEffect(() => addShortcuts(GENERAL), []);
+  useEffect(() => {
+    // Whoever listens hears the new place, and not the link that was left behind.
+    const main = document.getElementById("main");
+    if (now.view !== "sessions" && !main?.contains(document.activeElement)) main?.focus({ preventScroll: true });
+  }, [now]);
   return html`<div class=${`shell is-at-${now.view}`}>
     <a class="skip" href="#main" onClick=${focusMain}>Skip to the content</a>
     <div class="banners"><${ConnectionBanner} /><${NextVersion} /></div>
-    <aside class="side" aria-label="Conversations"><${SessionsPane} /></aside>
+    <div class="side" role=${now.view === "sessions" && !isWide.value ? "main" : "complementary"} aria-label="Conversations"><${SessionsPane} /></div>
     <main class="main" id="main" tabindex="-1"><${Place} /></main>
     <${Tabs} />
   </div>`;

@@ -1,6 +1,7 @@
 // Starts the app.
 
 import { App } from "./app.js";
+import { loadIcons } from "./components/icon.js";
 import { begin } from "./state/connection.js";
 import { adoptToken } from "./state/identity.js";
 import { nextVersion } from "./state/next-version.js";
@@ -11,6 +12,7 @@ import { html, render } from "./ui.js";
 
 adoptToken();
 readAddress();
+void loadIcons();
 void begin();
 listenToKeys();
 watchQuestions();

@@ -51,7 +51,7 @@ export function ApprovalCard({ client, sessionId, approval, project, isFirst = t
   }
   return html`<article class="approval" aria-label=${`${title} ${detail}`}>
     <header class="approval-head"><${Icon} name=${icon} />
-      <h3>${headline(form, title)}</h3>${detail && form !== "question" && html`<span class="approval-detail">${detail}</span>`}</header>
+      <h2>${headline(form, title)}</h2>${detail && form !== "question" && html`<span class="approval-detail">${detail}</span>`}</header>
     ${description && form !== "question" && description !== title && html`<p class="approval-why">${description}</p>`}
     ${form === "question" ? html`<${Choices} input=${input} shared=${shared} />` : html`
       <div class="approval-body"><${ToolInput} name=${tool} input=${input} project=${project} /></div>

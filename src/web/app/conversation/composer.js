@@ -136,7 +136,7 @@ export function Composer({ client, sessionId, conversation, onSent }) {
 
 /** @param {boolean} isRunning */
 function placeholder(isRunning) {
-  if (connection.value.state !== "connected") return "Write; it is sent when you are back";
+  if (connection.value.state !== "connected") return "Sent when you are back";
   return isRunning ? "Write what comes next" : "Write a message";
 }
 
@@ -206,7 +206,7 @@ function OtherDrafts({ conversation, text, draft }) {
     };
     return html`<div key=${other.deviceId} class="other-draft">
       <${Icon} name="pencil" size=${14} />
-      <p><span class="quiet">Draft on ${nameOf(other.deviceId)}</span> ${other.text}</p>
+      <p><span class="quiet">Draft on ${nameOf(other.deviceId)}</span><span>${other.text}</span></p>
       <${Button} onClick=${onClick}>Go on here<//>
     </div>`;
   });

@@ -75,7 +75,8 @@ function End({ item }) {
     <p><${Icon} name=${icon} size=${14} /><span>${word}${who}</span>
       <span title="How long the turn took">${duration(item.durationMs)}</span>
       ${input + output > 0 && html`<span title=${`${input} tokens read, ${cached} more from the cache, ${output} written`}>${count(input + cached)} in · ${count(output)} out</span>`}
-      ${item.costUsd !== null && html`<span title="What the turn cost">${money(item.costUsd)}</span>`}</p>
+      ${item.costUsd !== null && html`<span title="What the turn cost">${money(item.costUsd)}</span>`}
+      ${item.text && html`<${CopyButton} text=${() => item.text} label="Copy the answer" />`}</p>
     ${item.error && html`<p class="end-error">${item.error}</p>`}
   </footer>`;
 }

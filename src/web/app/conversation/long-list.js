@@ -36,6 +36,8 @@ export class LongList extends Component {
   #heights;
   #range = { start: 0, end: 0 };
   #isAtEnd = true;
+  /** Where the person was when last looked. */
+  #top = 0;
   /** What is in view at the top: an item, and how far below the upper edge it begins. @type {{key: string, below: number} | null} */
   #anchor = null;
   /** @type {ResizeObserver} */
@@ -122,6 +124,7 @@ export class LongList extends Component {
     this.#observed = drawn;
     if (this.#isAtEnd) scroller.scrollTop = scroller.scrollHeight;
     else this.#holdAnchor();
+    this.#top = scroller.scrollTop;
     const wanted = this.#wanted();
     if (isNews || wanted.start !== this.#range.start || wanted.end !== this.#range.end) this.forceUpdate();
     this.#askForMore();
@@ -137,7 +140,10 @@ export class LongList extends Component {
   #scrolled() {
     const scroller = this.#scroller;
     const wasAtEnd = this.#isAtEnd;
-    this.#isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END;
+    const isNear = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END;
+    // Whoever is at the end leaves it by going up alone: it may also have moved away from them, as pictures came.
+    this.#isAtEnd = isNear || (wasAtEnd && scroller.scrollTop >= this.#top - 1);
+    this.#top = scroller.scrollTop;
     this.#anchor = this.#anchorNow();
     const { start, end } = this.#wanted();
     if (start !== this.#range.start || end !== this.#range.end) this.forceUpdate();

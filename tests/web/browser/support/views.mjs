@@ -2,8 +2,10 @@
 
 /** The list of conversations. @param {import("playwright-core").Page} page */
 export function listOf(page) {
+  // On a phone it is all that there is; elsewhere it stands beside what is open.
+  const list = page.getByRole("complementary", { name: "Conversations" }).or(page.getByRole("main", { name: "Conversations" }));
   return {
-    rows: page.getByRole("complementary", { name: "Conversations" }).getByRole("listitem"),
+    rows: list.getByRole("listitem"),
     search: page.getByLabel("Search conversations"),
     begin: page.getByRole("button", { name: "New", exact: true }),
   };
