@@ -290,6 +290,10 @@ async fn health_and_the_page_need_no_token() {
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+    for path in ["/icon.svg", "/sw.js"] {
+        let alone = reqwest::get(wire.url(path)).await.unwrap();
+        assert_eq!(alone.headers()["content-security-policy"], policy, "{path} is shown or run by itself");
+    }
     let tag = page.headers()["etag"].clone();
     let again = reqwest::Client::new().get(wire.url("/")).header("If-None-Match", tag);
     assert_eq!(again.send().await.unwrap().status(), 304);

@@ -30,6 +30,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 const PERMISSIONS_POLICY: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), \
      midi=(), payment=(), usb=()";
 
+/// It lives beside the page, and brings its own policy.
+const SERVICE_WORKER: &str = "sw.js";
+
 /// The page. Its views are fragments of this one address.
 pub(super) async fn index(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     answer(&request, "index.html")
@@ -53,11 +56,14 @@ fn answer(request: &HttpRequest, name: &str) -> Result<HttpResponse, ApiError> {
         .insert_header(header::ETag(tag))
         .insert_header((header::VARY, "accept-encoding"))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
-        .insert_header((header::PERMISSIONS_POLICY, PERMISSIONS_POLICY))
-        .insert_header((header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"));
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    if has_policy(name, &kind) {
+        response
+            .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+            .insert_header((header::PERMISSIONS_POLICY, PERMISSIONS_POLICY))
+            .insert_header((header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"))
+            .insert_header((header::REFERRER_POLICY, "no-referrer"));
+    }
     if is_known {
         return Ok(response.finish());
     }
@@ -77,12 +83,25 @@ fn look_up(name: &str) -> Option<Packed> {
     file.map(|file| packed::of(name, file))
 }
 
-/// `None` for what no page consists of, such as the scripts that bring a new release of a library.
+/// `None` for what no page consists of, such as the types of a library and the script that brings its next release.
 fn kind_of(name: &str) -> Option<Mime> {
+    if name.ends_with("/LICENSE") {
+        return Some(mime::TEXT_PLAIN_UTF_8);
+    }
     let kind = mime_guess::from_path(name).first()?;
     // Modules of all names have one type (RFC 9239).
     let kind = if kind.subtype() == mime::JAVASCRIPT { mime::TEXT_JAVASCRIPT } else { kind };
-    if kind.type_() == mime::TEXT { format!("{kind}; charset=utf-8").parse().ok() } else { Some(kind) }
+    match kind.type_() {
+        mime::TEXT => format!("{kind}; charset=utf-8").parse().ok(),
+        mime::IMAGE | mime::FONT | mime::APPLICATION => Some(kind),
+        _ => None,
+    }
+}
+
+/// Whether a browser shows or runs it by itself. Everything else is under the policy of the page that asked for it, and
+/// would only carry these headers along: with the many small files of the first view they weigh as much as a library.
+fn has_policy(name: &str, kind: &Mime) -> bool {
+    name == SERVICE_WORKER || kind.subtype() == mime::HTML || kind.subtype() == mime::SVG
 }
 
 fn takes_gzip(request: &HttpRequest) -> bool {
@@ -153,9 +172,12 @@ mod tests {
             ("icon.svg", "image/svg+xml"),
             ("icons/192.png", "image/png"),
             ("a.woff2", "font/woff2"),
+            ("vendor/htm/LICENSE", "text/plain; charset=utf-8"),
         ] {
             assert_eq!(kind_of(name).map(|kind| kind.to_string()).as_deref(), Some(kind), "{name}");
         }
-        assert_eq!(kind_of("vendor/update"), None);
+        for none in ["vendor/update", "vendor/htm.d.ts"] {
+            assert_eq!(kind_of(none), None, "{none}");
+        }
     }
 }

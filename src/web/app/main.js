@@ -4,11 +4,14 @@ import { App } from "./app.js";
 import { loadIcons } from "./components/icon.js";
 import { begin } from "./state/connection.js";
 import { adoptToken } from "./state/identity.js";
+import { nextVersion } from "./state/next-version.js";
+import { readAddress } from "./state/route.js";
 import { watchQuestions } from "./state/notices.js";
 import { listenToKeys } from "./state/shortcuts.js";
 import { html, render } from "./ui.js";
 
 adoptToken();
+readAddress();
 void loadIcons();
 void begin();
 listenToKeys();
@@ -20,3 +23,5 @@ addEventListener("hashchange", () => {
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 root.replaceChildren();
 render(html`<${App} />`, root);
+// Only now: it keeps the page for the next visit, and this one does not wait for that.
+void import("./install.js").then(({ install }) => install((apply) => void (nextVersion.value = () => apply())));
