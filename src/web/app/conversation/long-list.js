@@ -34,6 +34,8 @@ export class LongList extends Component {
   #body = null;
   /** @type {Heights} */
   #heights;
+  /** @type {Array<{key: string}> | null} */
+  #items = null;
   #range = { start: 0, end: 0 };
   #isAtEnd = true;
   /** Where the person was when last looked. */
@@ -79,7 +81,8 @@ export class LongList extends Component {
 
   render(/** @type {any} */ props) {
     const { items, draw, before, after, label } = /** @type {Props} */ (props);
-    this.#heights.set(items.map(({ key }) => key));
+    if (items !== this.#items) this.#heights.set(items.map(({ key }) => key));
+    this.#items = items;
     this.#range = this.#wanted();
     const { start, end } = this.#range;
     const shown = items.slice(start, end);

@@ -41,12 +41,12 @@ const FILTERS = [
 
 export function SessionsPane() {
   useEffect(() => addShortcuts(KEYS), []);
-  return html`<header class="side-head">
+  return html`<div class="side-head">
       <a class="brand" href="#/"><img src="icon.svg" alt="" width="24" height="24" /><h1>Tandem</h1></a>
       <span class="grow"></span>
       <${Button} look="main" icon="plus" class="new-session" onClick=${openNewSession}>New<//>
       <${AppMenu} />
-    </header>
+    </div>
     <div class="side-search">
       <label class="search"><${Icon} name="search" />
         <span class="only-heard">Search conversations</span>
