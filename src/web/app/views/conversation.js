@@ -14,6 +14,7 @@ import { LongList } from "../conversation/long-list.js";
 import { Markdown } from "../conversation/markdown.js";
 import { People, Typing } from "../conversation/people.js";
 import { QueueDock } from "../conversation/queue-dock.js";
+import { chunksOf } from "../core/chunks.js";
 import { baseName, count, money } from "../core/format.js";
 import { formatRoute } from "../core/routes.js";
 import { titleOf } from "../core/session-list.js";
@@ -90,7 +91,10 @@ function Open({ client, conversation, state }) {
 function Growing({ conversation }) {
   const growing = conversation.growing.value;
   const isRunning = conversation.state.value?.status === "running";
-  if (growing) return html`<article class="answer is-growing"><${Markdown} text=${growing.text} isGrowing /></article>`;
+  if (growing) {
+    const chunks = chunksOf(growing.text);
+    return html`<article class="answer is-growing">${chunks.map((text, place) => html`<${Markdown} key=${place} text=${text} isGrowing />`)}</article>`;
+  }
   if (!isRunning) return null;
   return html`<p class="working"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>The agent works</p>`;
 }
