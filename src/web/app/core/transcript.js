@@ -16,11 +16,20 @@
 
 /** The question before a call, and its answer. @typedef {{requestId: string, decision: string | null, by: By | null, message: string | null}} Asked */
 
-/** @typedef {{kind: "message", key: string, at: string, messageId: string, content: any, deviceId: string | null, turn: number, madeUp: string | null}} MessageItem */
+/**
+ * @typedef {{kind: "message", key: string, at: string, messageId: string, content: any, deviceId: string | null, turn: number,
+ *   madeUp: string | null}} MessageItem
+ */
 /** @typedef {{kind: "text", key: string, at: string, text: string}} TextItem */
 /** @typedef {{kind: "thinking", key: string, at: string, text: string}} ThinkingItem */
-/** @typedef {{kind: "tool", key: string, at: string, id: string, name: string, input: any, result: Result | null, asked: Asked | null, isOver: boolean, inside: Item[]}} ToolItem */
-/** @typedef {{kind: "end", key: string, at: string, messageId: string, outcome: string, text: string | null, error: string | null, durationMs: number, usage: any, costUsd: number | null, by: By | null}} EndItem */
+/**
+ * @typedef {{kind: "tool", key: string, at: string, id: string, name: string, input: any, result: Result | null, asked: Asked | null,
+ *   isOver: boolean, inside: Item[]}} ToolItem
+ */
+/**
+ * @typedef {{kind: "end", key: string, at: string, messageId: string, outcome: string, text: string | null, error: string | null,
+ *   durationMs: number, usage: any, costUsd: number | null, by: By | null}} EndItem
+ */
 /** @typedef {{kind: "notice", key: string, at: string, tone: "quiet" | "warn", text: string}} NoticeItem */
 /** @typedef {MessageItem | TextItem | ThinkingItem | ToolItem | EndItem | NoticeItem} Item */
 

@@ -112,7 +112,8 @@ function Row({ session }) {
       <span class="row-side">
         <${TimeAgo} at=${session.lastActivityAt} />
         <span class="row-badges">
-          ${session.approvals > 0 && html`<${Badge} tone="warn" label=${`${plural(session.approvals, "question")} for you`}><${Icon} name="hand" size=${12} />${session.approvals}<//>`}
+          ${session.approvals > 0 && html`<${Badge} tone="warn" label=${`${plural(session.approvals, "question")} for you`}>
+            <${Icon} name="hand" size=${12} />${session.approvals}<//>`}
           ${unread > 0 && !isOpen && html`<${Badge} tone="accent" label=${`${unread} unread`}>${unread > 99 ? "99+" : unread}<//>`}
         </span>
       </span>
