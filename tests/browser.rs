@@ -30,6 +30,7 @@ const SCENARIOS: &[&str] = &[
     "first-visit",
     "look",
     "many-events",
+    "network",
     "offline",
     "queue",
     "restart",
@@ -50,7 +51,9 @@ impl Scenario {
     async fn new(name: &str) -> Self {
         assert!(SCENARIOS.contains(&name), "{name} is on the list");
         let machine = MACHINE.lock().await;
-        let home = Home::new();
+        let mut home = Home::new();
+        // Under this name the browser takes the server for another machine.
+        home.set("TANDEM_ALLOWED_ORIGINS", "http://tandem.test");
         let server = home.serve().await;
         let session = server.session(&home).await;
         Self { home, server, session, file: format!("browser/{name}.test.mjs"), _machine: machine }
@@ -80,6 +83,11 @@ async fn a_link_leads_to_the_first_answer_within_a_second() {
 #[tokio::test]
 async fn a_wrong_token_is_asked_for_again() {
     Scenario::new("token").await.holds().await;
+}
+
+#[tokio::test]
+async fn a_phone_in_the_network_has_a_conversation_over_plain_http() {
+    Scenario::new("network").await.holds().await;
 }
 
 #[tokio::test]
