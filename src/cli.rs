@@ -8,6 +8,7 @@ pub mod config;
 pub mod conflicts;
 pub mod connection;
 pub mod doctor;
+pub mod link;
 pub mod locks;
 pub mod render;
 pub mod restore;
@@ -69,6 +70,12 @@ pub enum Command {
         after_help = "Example:\n  curl -H \"Authorization: Bearer $(tandem token)\" http://127.0.0.1:4870/api/sessions"
     )]
     Token(token::TokenArgs),
+
+    /// Print the link that opens the page, and a QR code of it for a phone
+    #[command(
+        after_help = "Example:\n  tandem link\n\nWhoever has the link may do everything: it holds the token."
+    )]
+    Link(link::LinkArgs),
 
     /// List the conversations of the running server
     #[command(after_help = "Example:\n  tandem sessions --json")]
@@ -165,6 +172,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Serve(serve::ServeArgs {})) {
         Command::Serve(args) => serve::run(settings.load()?, args).await?,
         Command::Token(args) => token::run(&settings.load()?, &args)?,
+        Command::Link(args) => link::run(&settings.load()?, &args)?,
         Command::Sessions(args) => sessions::run(settings.load()?, args).await?,
         Command::Send(args) => return send::run(settings.load()?, args).await,
         Command::Attach(args) => attach::run(settings.load()?, args).await?,

@@ -116,6 +116,27 @@ fn token_prints_the_token_and_nothing_else() {
 }
 
 #[test]
+fn link_prints_one_for_each_way_in_and_nothing_else() {
+    let machine = Machine::new();
+    let data_dir = machine.home.path().join("data");
+    fs::create_dir(&data_dir).unwrap();
+    let token = tandem::auth::token_for_first_start(&data_dir).unwrap();
+    let link = |bind: &str| {
+        let output = machine.tandem(&["link", "--data-dir", "data", "--port", "4871", "--bind", bind], &[]);
+        assert_eq!(stderr(&output), "");
+        stdout(&output)
+    };
+    let fragment = format!(":4871/#token={}\n", token.as_str());
+    assert_eq!(link("127.0.0.1"), format!("http://127.0.0.1{fragment}"));
+    assert_eq!(link("192.168.0.7"), format!("http://192.168.0.7{fragment}"));
+    let everywhere = link("0.0.0.0");
+    assert!(everywhere.starts_with(&format!("http://127.0.0.1{fragment}")), "{everywhere}");
+    assert!(everywhere.lines().all(|line| line.ends_with(fragment.trim_end())), "{everywhere}");
+    let nowhere = machine.tandem(&["link", "--data-dir", "data", "--port", "0"], &[]);
+    assert!(stderr(&nowhere).contains("prints its link when it starts"), "{}", stderr(&nowhere));
+}
+
+#[test]
 fn doctor_is_content_with_a_machine_that_has_everything() {
     let output = Machine::new().tandem(&["doctor", "--agent", "simulator", "--port", "0"], &[]);
     assert!(output.status.success(), "{}", stdout(&output));
@@ -144,7 +165,9 @@ fn doctor_reports_a_configuration_that_is_wrong() {
 #[test]
 fn every_command_has_help_with_an_example() {
     let machine = Machine::new();
-    for command in ["serve", "token", "sessions", "send", "attach", "backup", "restore", "doctor", "config"] {
+    for command in
+        ["serve", "token", "link", "sessions", "send", "attach", "backup", "restore", "doctor", "config"]
+    {
         let output = machine.tandem(&[command, "--help"], &[]);
         assert!(output.status.success(), "{command}");
         assert!(stdout(&output).contains("Example:\n  "), "{command}");

@@ -280,14 +280,20 @@ async fn health_and_the_page_need_no_token() {
     let (status, health) = answer(reqwest::Client::new().get(wire.url("/health"))).await;
     assert_eq!((status, &health["status"]), (200, &json!("ok")));
     assert_eq!(health["storage"]["ok"], true);
-    for path in ["/health/live", "/health/ready", "/style.css", "/icon.svg"] {
+    for path in ["/health/live", "/health/ready", "/style/base.css", "/icon.svg"] {
         let response = reqwest::get(wire.url(path)).await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
     }
     let page = reqwest::get(wire.url("/")).await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
     assert_eq!(page.headers()["x-content-type-options"], "nosniff");
-    assert!(page.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+    assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+    for path in ["/icon.svg", "/sw.js"] {
+        let alone = reqwest::get(wire.url(path)).await.unwrap();
+        assert_eq!(alone.headers()["content-security-policy"], policy, "{path} is shown or run by itself");
+    }
     let tag = page.headers()["etag"].clone();
     let again = reqwest::Client::new().get(wire.url("/")).header("If-None-Match", tag);
     assert_eq!(again.send().await.unwrap().status(), 304);
@@ -306,9 +312,54 @@ async fn the_client_for_programs_is_served_part_by_part_and_nothing_beside_it() 
         let again = reqwest::Client::new().get(wire.url(path)).header("If-None-Match", tag);
         assert_eq!(again.send().await.unwrap().status(), 304, "{path}");
     }
-    for path in ["/client", "/client/", "/client/nothing.js", "/client%2F..%2F..%2Flib.rs", "/..%2Flib.rs"] {
+    for path in ["/client", "/client/", "/client/nothing.js", "/client%2F..%2F..%2Flib.rs", "/..%2Flib.rs"]
+        .into_iter()
+        .chain(["/vendor/update", "/vendor/preact/preact.d.ts"])
+    {
         assert_eq!(refusal(reqwest::Client::new().get(wire.url(path))).await.0, 404, "{path}");
     }
+    wire.stop().await;
+}
+
+#[actix::test]
+async fn the_page_is_squeezed_for_those_who_take_it() {
+    let wire = Wire::start();
+    let ask = |path: &str, accept: &str, known: &str| {
+        let request = reqwest::Client::new().get(wire.url(path));
+        request.header("Accept-Encoding", accept).header("If-None-Match", known.to_owned()).send()
+    };
+    let plain = ask("/client.js", "identity", "").await.unwrap();
+    let squeezed = ask("/client.js", "gzip, deflate, br, zstd", "").await.unwrap();
+    assert!(plain.headers().get("content-encoding").is_none());
+    assert_eq!(squeezed.headers()["content-encoding"], "gzip");
+    assert_eq!(squeezed.headers()["content-type"], "text/javascript; charset=utf-8");
+    assert_eq!(squeezed.headers()["vary"], "accept-encoding");
+    let tags = [&plain, &squeezed].map(|response| response.headers()["etag"].to_str().unwrap().to_owned());
+    assert_ne!(tags[0], tags[1], "each form has its own");
+    for (accept, known, status) in [
+        ("gzip", tags[1].clone(), 304),
+        ("gzip", format!("\"other\", W/{}", tags[1]), 304),
+        ("gzip", tags[0].clone(), 200),
+        ("identity", tags[1].clone(), 200),
+        ("gzip;q=0, identity", tags[0].clone(), 304),
+    ] {
+        let answer = ask("/client.js", accept, &known).await.unwrap();
+        assert_eq!(answer.status(), status, "{accept} {known}");
+    }
+    let (plain, squeezed) = (plain.bytes().await.unwrap(), squeezed.bytes().await.unwrap());
+    assert!(squeezed.starts_with(&[0x1f, 0x8b]) && squeezed.len() * 2 < plain.len());
+    wire.stop().await;
+}
+
+#[actix::test]
+async fn the_page_says_what_it_consists_of() {
+    let wire = Wire::start();
+    let shell = reqwest::get(wire.url("/shell.js")).await.unwrap();
+    assert_eq!(shell.headers()["content-type"], "text/javascript; charset=utf-8");
+    let tag = reqwest::get(wire.url("/client.js")).await.unwrap().headers()["etag"].clone();
+    let hash = tag.to_str().unwrap().trim_matches('"').to_owned();
+    let shell = shell.text().await.unwrap();
+    assert!(shell.contains(&format!("\"client.js\":\"{hash}\"")), "{shell}");
     wire.stop().await;
 }
 

@@ -6,6 +6,7 @@ mod agent_process;
 mod approvals;
 mod attachments;
 mod bad_locks;
+mod banner;
 mod client;
 mod command_line;
 mod conformance;

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -10,6 +10,7 @@ use clap::Args;
 use tandem_actors::ids::DeviceId;
 
 use crate::auth::read_token;
+use crate::cli::link::seen_from_here;
 use crate::client::{Client, ClientConfig, ClientError, IncomingStream};
 use crate::config::Loaded;
 
@@ -105,19 +106,14 @@ impl Role {
     }
 }
 
-/// The address as seen from this machine: "listen everywhere" is no address to connect to.
+/// The URL as seen from this machine.
 fn url_of(address: SocketAddr) -> anyhow::Result<String> {
     if address.port() == 0 {
         anyhow::bail!(
             "The settings leave the port to the system (port 0); say with --url where the server is."
         );
     }
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
-        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    Ok(format!("http://{}", SocketAddr::new(ip, address.port())))
+    Ok(format!("http://{}", seen_from_here(address)))
 }
 
 fn token(loaded: &Loaded, server: &ServerArgs) -> anyhow::Result<String> {

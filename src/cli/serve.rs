@@ -3,6 +3,8 @@
 mod agent;
 mod banner;
 
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +23,8 @@ use tandem_actors::system::{Parts, System};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access::Access;
-use crate::auth::{OriginPolicy, TokenCheck, token_for_first_start};
+use crate::auth::{OriginPolicy, TokenCheck, read_token, token_for_first_start};
+use crate::cli::link::Links;
 use crate::config::{Config, Loaded};
 use crate::git::{self, Ledger, Program};
 use crate::server::{self, Server, Stopper};
@@ -90,7 +93,8 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     let settings = Settings { git_ledger: Some(git_ledger), ..settings(config, &agent) };
     let server = Server::new(listener, settings, system.hub().clone(), access)
         .context("cannot serve the address that was taken")?;
-    print!("{}", banner::banner(server.addr(), &agent, config));
+    let links = links(config, server.addr())?;
+    print!("{}", banner::banner(server.addr(), &agent, config, links.as_ref()));
     let stopper = server.stopper();
     let serving = actix_web::rt::spawn(server.run());
 
@@ -138,6 +142,14 @@ async fn give_up(stopper: &Stopper, reason: &str) -> ! {
     );
     stopper.give_up().await;
     std::process::exit(EXIT_IN_DOUBT)
+}
+
+/// The links that open the page, for a person at a terminal and for nobody else: they hold the token.
+fn links(config: &Config, address: SocketAddr) -> anyhow::Result<Option<Links>> {
+    if !std::io::stdout().is_terminal() {
+        return Ok(None);
+    }
+    Ok(Some(Links::new(address, &read_token(&config.data.dir)?)))
 }
 
 /// Who may come in: the token, made at first start, and the pages that may ask.

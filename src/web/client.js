@@ -72,7 +72,8 @@ export async function connect(options) {
  * - `signal`: a passing hint, `{sessionId, kind, data}`;
  * - `reset`: the server has another history of a session, drop what is shown of it; `{sessionId, epoch, head, from, state}`;
  * - `resumed`: a session's stream goes on behind the last event; the same fields;
- * - `ended`: a session can be followed no more, `{sessionId, error}`;
+ * - `ended`: a session or a project can be followed no more, `{sessionId, error}` or `{projectPath, error}`;
+ * - `project_event`, `project_reset`, `project_resumed`: the same of a project, with `projectPath`, and its signals as `signal`;
  * - `shared`: a session's shared state looks different now, `{sessionId, shared}`;
  * - `session_list`, `session_summary`: the list that is watched, after a reconnect, and its changes;
  * - `accepted`, `rejected`, `postponed`: what became of a message or a patch, also of those of an earlier run;
@@ -150,6 +151,25 @@ export class Client {
     await this.#driver.unfollow(sessionId);
   }
 
+  /**
+   * Follows a project over all reconnects: its events come as `project_event`. Without `start` from the newest ones on; where
+   * it stands is not kept over reloads. The answer, as `project_reset` and `project_resumed`, has the project as it is:
+   * `locks`, `conflicts` and `sessions`.
+   *
+   * @param {string} projectPath
+   * @param {StartFrom} [start]
+   * @returns {Promise<{projectPath: string, epoch: string, head: number, from: number, reset: boolean, locks: any[],
+   *   conflicts: any[], sessions: any[]}>} `projectPath` is the one that its events carry
+   */
+  subscribeProject(projectPath, start = {}) {
+    return this.#driver.followProject(projectPath, start);
+  }
+
+  /** Follows a project no more. @param {string} projectPath */
+  async unsubscribeProject(projectPath) {
+    await this.#driver.command({ type: "unsubscribe_project", projectPath });
+  }
+
   /** Follows the list of sessions: answers with it; changes come as `session_summary`. @returns {Promise<any[]>} */
   async watch() {
     const { sessions } = await this.#driver.command({ type: "watch" });
@@ -190,6 +210,16 @@ export class Client {
   }
 
   // Commands that are not repeated. When the connection ends before the answer they fail with `lost`: they may have been done.
+
+  /**
+   * Any other command of docs/protocol.md, for instance `lock_request`; answers with the fields of its direct answer.
+   *
+   * @param {{type: string, [field: string]: any}} request
+   * @returns {Promise<any>}
+   */
+  command(request) {
+    return this.#driver.command(request);
+  }
 
   /**
    * Ends the running turn, and with `cancelQueued` takes back everything that waits.

@@ -44,7 +44,8 @@ test("after codes from 4500 to 4999 it stays away, after all others it comes bac
     await stage.breaks(code, "revoked");
     await stage.clock.pass(3_600_000);
     assert.equal(stage.sockets.length, 1, String(code));
-    assert.deepEqual(stage.client.connection, { state: "closed", code: "closed", reason: "revoked" });
+    const why = code === 4500 ? "unauthorized" : "closed";
+    assert.deepEqual(stage.client.connection, { state: "closed", code: why, reason: "revoked" });
     assert.equal(waiting.state, "failed");
     await assert.rejects(stage.client.submit(SESSION, "hi"), { code: "closed" });
     assert.equal(stage.clock.waiting, 0, "nothing is left to do");

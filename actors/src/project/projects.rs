@@ -163,6 +163,12 @@ impl Projects {
         projects
     }
 
+    /// Below which folders projects may lie.
+    #[must_use]
+    pub fn allowed_roots(&self) -> &[PathBuf] {
+        &self.allowed_roots
+    }
+
     /// Lets this one carry out how conflicts are settled.
     pub fn settle_with(&self, settler: Arc<dyn Settler>) {
         *self.settler.lock().unwrap_or_else(PoisonError::into_inner) = settler;

@@ -30,8 +30,16 @@ const ANSWER_WITHIN_MS = 30_000;
 /** How long a device's own storage may hold a message up; then it goes out without being kept. */
 const STORE_WITHIN_MS = 2_000;
 
-/** For how long somebody types who has said so (docs/protocol.md, signals). */
-const TYPING_HOLDS_MS = 10_000;
+/**
+ * For how long it is true what somebody has said that they do: who types does so for ten seconds (docs/protocol.md,
+ * presence), and viewing is what everybody does who says nothing. The rest holds until something else is said.
+ *
+ * @type {Record<string, number>}
+ */
+const HOLDS_MS = { viewing: 0, typing: 10_000 };
+
+/** The close code of a token that is wrong, or is not the server's any more (docs/protocol.md, close codes). */
+const TOKEN_REFUSED = 4500;
 
 /** A browser's timer counts no further than 2^31 ms; whoever has longer to wait looks again. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -121,7 +129,17 @@ export class Driver {
   follow(sessionId, start) {
     const place = this.#progress.placeOf(sessionId);
     const from = start ?? (place ? { after: place } : {});
-    return this.#answer((reply) => this.#link.follow(sessionId, from, reply, this.#clock.now()));
+    return this.#answer((reply) => this.#link.follow({ type: "subscribe", sessionId }, from, reply, this.#clock.now()));
+  }
+
+  /**
+   * @param {string} projectPath
+   * @param {StartFrom} start
+   * @returns {Promise<any>}
+   */
+  followProject(projectPath, start) {
+    const request = /** @type {const} */ ({ type: "subscribe_project", projectPath });
+    return this.#answer((reply) => this.#link.follow(request, start, reply, this.#clock.now()));
   }
 
   /** @param {string} sessionId */
@@ -245,14 +263,14 @@ export class Driver {
   }
 
   /** @param {WireEnd} end */
-  async #lost({ reason, isTerminal, wasOpen }) {
+  async #lost({ reason, isTerminal, wasOpen, closeCode }) {
     const wire = this.#wire;
     const now = this.#clock.now();
     if (this.#isConnected) this.#backoff.lasted(now - this.#connectedAt);
     this.#isConnected = false;
     this.#link.disconnected(now);
     if (isTerminal) {
-      this.#finish("closed", reason);
+      this.#finish(closeCode === TOKEN_REFUSED ? "unauthorized" : "closed", reason);
       return;
     }
     const retryInMs = this.#backoff.pauseMs();
@@ -353,7 +371,7 @@ export class Driver {
   /** @param {News[]} news */
   #hand(news) {
     for (const { name, detail } of news) {
-      if (name === "ended") this.#progress.drop(detail.sessionId);
+      if (name === "ended" && detail.sessionId) this.#progress.drop(detail.sessionId);
       this.emitter.emit(name, detail);
     }
   }
@@ -366,7 +384,7 @@ export class Driver {
     // The server has forgotten with the connection what this device does, and an ack may have been lost with it.
     // It takes whoever comes for viewing: only what is true still and says something else is said again.
     const said = this.#activities.get(sessionId);
-    const holds = { viewing: 0, typing: TYPING_HOLDS_MS }[said?.request.activity] ?? Number.POSITIVE_INFINITY;
+    const holds = HOLDS_MS[said?.request.activity] ?? Number.POSITIVE_INFINITY;
     if (said && this.#clock.now() < said.at + holds) this.#sendNow(said.request);
     this.#progress.began(sessionId);
   }

@@ -1,5 +1,7 @@
-// What a client knows beyond one connection: where it stands in each session, and what it still wants. Pure: frames in,
-// frames and news out.
+// What a client knows beyond one connection: where it stands in each session and each project, and what it still wants.
+// Pure: frames in, frames and news out.
+//
+// A stream is named by the id of its session or by the path of its project; neither can be taken for the other.
 
 import { Cursor } from "./cursor.js";
 import { TandemError } from "./errors.js";
@@ -27,7 +29,7 @@ const MAX_NOTICES = 256;
 
 /** See the module. */
 export class Link {
-  /** @type {Map<string, Cursor>} */
+  /** By the name of the stream. @type {Map<string, Cursor>} */
   #cursors = new Map();
   #isWatching = false;
   /** The latest notices that were told: a server that does not know whether one has come sends it again. @type {Set<string>} */
@@ -49,44 +51,45 @@ export class Link {
    */
   ask(request, reply, now, storage) {
     if (request.type === "watch") this.#isWatching = true;
-    if (request.type === "unsubscribe") {
-      this.#cursors.delete(request.sessionId ?? "");
-      this.outbox.forget((other) => isSubscribe(other, request.sessionId));
+    if (request.type === "unsubscribe" || request.type === "unsubscribe_project") {
+      this.#cursors.delete(streamOf(request));
+      this.outbox.forget((other) => isSubscribe(other, streamOf(request)));
     }
     return this.outbox.add(request, reply, now, storage);
   }
 
   /**
-   * Follows a session. One that is followed already starts over.
+   * Follows a session or a project. One that is followed already starts over.
    *
-   * @param {string} sessionId
+   * @param {{type: "subscribe", sessionId: string} | {type: "subscribe_project", projectPath: string}} request
    * @param {StartFrom} start
    * @param {Reply} reply
    * @param {number} now
    */
-  follow(sessionId, start, reply, now) {
-    this.outbox.forget((request) => isSubscribe(request, sessionId));
+  follow(request, start, reply, now) {
+    const stream = streamOf(request);
+    this.outbox.forget((other) => isSubscribe(other, stream));
     const cursor = new Cursor(start);
-    this.#cursors.set(sessionId, cursor);
-    cursor.asked = this.outbox.add({ type: "subscribe", sessionId }, reply, now).number;
+    this.#cursors.set(stream, cursor);
+    cursor.asked = this.outbox.add(request, reply, now).number;
   }
 
   /**
-   * Whether a session's events are coming: what is said of it before reaches nobody.
+   * Whether the events of a stream are coming: what is said of it before reaches nobody.
    *
-   * @param {string} sessionId
+   * @param {string} stream
    */
-  isFlowing(sessionId) {
-    return this.#cursors.get(sessionId)?.isAnswerAwaited === false;
+  isFlowing(stream) {
+    return this.#cursors.get(stream)?.isAnswerAwaited === false;
   }
 
   /**
-   * The place behind the last event of a session that was handed on.
+   * The place behind the last event of a stream that was handed on.
    *
-   * @param {string} sessionId
+   * @param {string} stream
    */
-  placeOf(sessionId) {
-    return this.#cursors.get(sessionId)?.place ?? null;
+  placeOf(stream) {
+    return this.#cursors.get(stream)?.place ?? null;
   }
 
   // The connection.
@@ -103,9 +106,9 @@ export class Link {
    */
   disconnected(now) {
     this.outbox.disconnected(now);
-    for (const [sessionId, cursor] of this.#cursors) {
+    for (const [stream, cursor] of this.#cursors) {
       cursor.askedAgain();
-      this.#followAgain(sessionId, now);
+      this.#followAgain(stream, now);
     }
     if (this.#isWatching && !this.outbox.has((request) => request.type === "watch")) {
       this.outbox.add({ type: "watch" }, null, now);
@@ -123,7 +126,7 @@ export class Link {
     const taken = { texts: [], refused: [], done: [] };
     for (const entry of this.outbox.takeDue(now)) {
       // Where a subscription starts is filled in when it is written: the cursor may have moved until then.
-      const cursor = entry.request.type === "subscribe" ? this.#cursors.get(entry.request.sessionId ?? "") : null;
+      const cursor = isSubscribe(entry.request) ? this.#cursors.get(streamOf(entry.request)) : null;
       const text = JSON.stringify({ ...entry.request, ...cursor?.wanted(), ref: String(entry.number) });
       const bytes = text.length * 3 > this.#maxMessageBytes ? new TextEncoder().encode(text).length : 0;
       if (bytes <= this.#maxMessageBytes) {
@@ -154,7 +157,7 @@ export class Link {
     if (entry) return this.#answered(entry, frame, now);
     /** @type {News[]} */
     let news = [];
-    if (frame.type === "event") news = this.#event(frame, now);
+    if (frame.type === "event" || frame.type === "project_event") news = this.#event(frame, now);
     else if (frame.type === "signal") news = this.#signal(frame);
     else if (frame.type === "error") news = [{ name: "error", detail: TandemError.from(frame.error) }];
     else if (frame.type === "notice" && this.#wasTold(frame.noticeId)) news = [];
@@ -177,12 +180,12 @@ export class Link {
    * @returns {News[]}
    */
   #event(frame, now) {
-    const cursor = this.#cursors.get(frame.sessionId);
+    const cursor = this.#cursors.get(streamOf(frame));
     const verdict = cursor?.event(frame.seq, frame.hash) ?? "drop";
-    if (verdict === "apply") return [{ name: "event", detail: withoutType(frame) }];
+    if (verdict === "apply") return [{ name: frame.type, detail: withoutType(frame) }];
     if (verdict === "resubscribe") {
       cursor?.askedAgain();
-      this.#followAgain(frame.sessionId, now);
+      this.#followAgain(streamOf(frame), now);
     }
     return [];
   }
@@ -192,7 +195,7 @@ export class Link {
    * @returns {News[]}
    */
   #signal(frame) {
-    return this.isFlowing(frame.sessionId) ? [{ name: "signal", detail: withoutType(frame) }] : [];
+    return this.isFlowing(streamOf(frame)) ? [{ name: "signal", detail: withoutType(frame) }] : [];
   }
 
   /**
@@ -206,13 +209,14 @@ export class Link {
     const answer = withoutType(frame);
     /** @type {News[]} */
     let news = [];
-    if (frame.type === "subscribed") {
-      const cursor = this.#cursors.get(frame.sessionId);
+    if (frame.type === "subscribed" || frame.type === "subscribed_project") {
+      const prefix = frame.type === "subscribed" ? "" : "project_";
+      const cursor = this.#cursorOf(streamOf(entry.request), streamOf(frame));
       // The answer to an older wish is not for a cursor that has started over.
       const begin = cursor?.asked === entry.number ? cursor.subscribed(frame) : null;
       answer.reset = begin === "reset";
-      if (begin === "reset") news = [{ name: "reset", detail: answer }];
-      else if (begin && !entry.reply) news = [{ name: "resumed", detail: answer }];
+      if (begin === "reset") news = [{ name: `${prefix}reset`, detail: answer }];
+      else if (begin && !entry.reply) news = [{ name: `${prefix}resumed`, detail: answer }];
     } else if (frame.type === "session_list") {
       news = entry.reply ? [] : [{ name: "session_list", detail: answer }];
     } else if (frame.type === "accepted") {
@@ -234,7 +238,7 @@ export class Link {
     const isForNow = error.retryAfterSeconds !== undefined;
     const isKept = request.type === "submit" || request.type === "state";
     // Nobody waits for these: the client itself has to get back to where it was.
-    const isOwn = reply === null && (request.type === "subscribe" || request.type === "watch");
+    const isOwn = reply === null && (isSubscribe(request) || request.type === "watch");
     if ((isKept && (isForNow || error.effect === "unknown")) || (isOwn && isForNow)) {
       const seconds = error.retryAfterSeconds;
       this.outbox.putBack(entry, now + (seconds === undefined ? REPEAT_AFTER_MS : seconds * 1_000));
@@ -242,9 +246,10 @@ export class Link {
     }
     /** @type {News[]} */
     const news = [];
-    if (request.type === "subscribe") {
-      this.#cursors.delete(request.sessionId ?? "");
-      if (!reply) news.push({ name: "ended", detail: { sessionId: request.sessionId, error } });
+    if (isSubscribe(request)) {
+      this.#cursors.delete(streamOf(request));
+      const { type, ...stream } = request;
+      if (!reply) news.push({ name: "ended", detail: { ...stream, error } });
     } else if (isKept) {
       news.push({ name: "rejected", detail: { ...request, error } });
     }
@@ -253,23 +258,58 @@ export class Link {
   }
 
   /**
-   * @param {string} sessionId
+   * The cursor of a stream that was asked for under one name and is answered under another: a project goes by the path that
+   * it has when all links are followed.
+   *
+   * @param {string} asked
+   * @param {string} named
+   */
+  #cursorOf(asked, named) {
+    const cursor = this.#cursors.get(asked);
+    if (cursor && asked !== named) {
+      this.#cursors.delete(asked);
+      this.#cursors.set(named, cursor);
+    }
+    return cursor;
+  }
+
+  /**
+   * @param {string} stream
    * @param {number} now
    */
-  #followAgain(sessionId, now) {
-    if (this.outbox.has((request) => isSubscribe(request, sessionId))) return;
-    const entry = this.outbox.add({ type: "subscribe", sessionId }, null, now);
-    const cursor = this.#cursors.get(sessionId);
+  #followAgain(stream, now) {
+    if (this.outbox.has((request) => isSubscribe(request, stream))) return;
+    const request = isPath(stream) ? { type: "subscribe_project", projectPath: stream } : { type: "subscribe", sessionId: stream };
+    const entry = this.outbox.add(request, null, now);
+    const cursor = this.#cursors.get(stream);
     if (cursor) cursor.asked = entry.number;
   }
 }
 
 /**
- * @param {Request} request
- * @param {string | undefined} sessionId
+ * The name of the stream that a frame is about.
+ *
+ * @param {{sessionId?: string, projectPath?: string}} frame
+ * @returns {string}
  */
-function isSubscribe(request, sessionId) {
-  return request.type === "subscribe" && request.sessionId === sessionId;
+function streamOf({ sessionId, projectPath }) {
+  return sessionId ?? projectPath ?? "";
+}
+
+/** Ids of sessions have no slash, and paths have. @param {string} stream */
+function isPath(stream) {
+  return /[/\\]/.test(stream);
+}
+
+/**
+ * Whether it asks for a stream, or for this one.
+ *
+ * @param {Request} request
+ * @param {string} [stream]
+ */
+function isSubscribe(request, stream) {
+  const isOne = request.type === "subscribe" || request.type === "subscribe_project";
+  return isOne && (stream === undefined || streamOf(request) === stream);
 }
 
 /** @param {any} frame */

@@ -8,7 +8,7 @@
 import { TandemError } from "./errors.js";
 
 /** Doing these twice is the same as doing them once: a message has an id of its own, a patch its stamp. */
-const REPEATABLE = new Set(["submit", "state", "subscribe", "unsubscribe", "watch"]);
+const REPEATABLE = new Set(["submit", "state", "subscribe", "unsubscribe", "subscribe_project", "unsubscribe_project", "watch"]);
 
 /** Those of them that survive the program: they are somebody's words. */
 const KEPT = new Set(["submit", "state"]);

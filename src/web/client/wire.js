@@ -24,10 +24,10 @@ const PROTOCOL = 1;
  */
 
 /**
- * Why a connection is over. `isTerminal`: connecting again makes no sense until a person acts. `wasOpen`: the server has
- * taken the upgrade.
+ * Why a connection is over. `isTerminal`: connecting again makes no sense until a person acts; `closeCode` says why. `wasOpen`:
+ * the server has taken the upgrade.
  *
- * @typedef {{reason: string, isTerminal: boolean, wasOpen: boolean}} WireEnd
+ * @typedef {{reason: string, isTerminal: boolean, wasOpen: boolean, closeCode?: number}} WireEnd
  */
 
 /**
@@ -141,21 +141,22 @@ export class Wire {
   #closed(code, reason) {
     const isTerminal = code >= 4500 && code <= 4999;
     const words = code === 1006 ? "it was lost" : `close code ${code}`;
-    this.#end(this.#goodbye || reason || words, isTerminal);
+    this.#end(this.#goodbye || reason || words, isTerminal, code);
   }
 
   /**
    * @param {string} reason
    * @param {boolean} [isTerminal]
+   * @param {number} [closeCode]
    */
-  #end(reason, isTerminal = false) {
+  #end(reason, isTerminal = false, closeCode = undefined) {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#clock.clearTimeout(this.#timer);
     // A browser waits long for a peer that is gone; what still comes of it is of no interest.
     this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = this.#socket.onerror = null;
     this.#socket.close();
-    this.#options.onEnd({ reason, isTerminal, wasOpen: this.#wasOpen });
+    this.#options.onEnd({ reason, isTerminal, wasOpen: this.#wasOpen, closeCode });
   }
 
   /**

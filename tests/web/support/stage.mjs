@@ -123,6 +123,7 @@ export class Stage {
     const usual = { url: "http://127.0.0.1:1", token: "secret", deviceId: "phone-1", WebSocket, fetch, clock, storage };
     this.client = await connect({ ...usual, ...this.#options, ...options });
     const names = ["connection", "event", "signal", "reset", "resumed", "ended", "shared", "session_list"];
+    names.push("project_event", "project_reset", "project_resumed");
     for (const name of [...names, "session_summary", "accepted", "rejected", "postponed", "notice", "error"]) {
       this.client.on(name, (detail) => this.told.push([name, detail]));
     }

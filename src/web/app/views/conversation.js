@@ -1,0 +1,146 @@
+// One conversation: what was said and done, what waits, and where to write.
+
+import { Button } from "../components/button.js";
+import { Empty, Loading } from "../components/empty.js";
+import { Icon } from "../components/icon.js";
+import { StatusMark } from "../components/status.js";
+import { ViewHead } from "../components/view-head.js";
+import { Actions } from "../conversation/actions.js";
+import { ApprovalDock } from "../conversation/approval-card.js";
+import { useAttention } from "../conversation/attention.js";
+import { Composer } from "../conversation/composer.js";
+import { Entry } from "../conversation/entry.js";
+import { keysOf } from "../conversation/keys.js";
+import { LongList } from "../conversation/long-list.js";
+import { Markdown } from "../conversation/markdown.js";
+import { People, Typing } from "../conversation/people.js";
+import { QueueDock } from "../conversation/queue-dock.js";
+import { chunksOf } from "../core/chunks.js";
+import { baseName, money } from "../core/format.js";
+import { formatRoute } from "../core/routes.js";
+import { titleOf } from "../core/session-list.js";
+import { guessedHeight } from "../core/guess.js";
+import { api } from "../state/api.js";
+import { client as currentClient, sessions } from "../state/connection.js";
+import { OpenConversation } from "../state/conversation.js";
+import { addShortcuts } from "../state/shortcuts.js";
+import { tellError } from "../state/toasts.js";
+import { html, useEffect, useMemo, useRef, useSignal } from "../ui.js";
+
+/** A title that the list can show. */
+const MAX_TITLE = 60;
+
+/** @param {{route: {sessionId: string}}} props */
+export default function ConversationView({ route: { sessionId } }) {
+  const client = currentClient.value;
+  const conversation = useMemo(() => (client ? new OpenConversation(client, sessionId) : null), [client, sessionId]);
+  useEffect(() => {
+    void conversation?.open();
+    return () => conversation?.close();
+  }, [conversation]);
+  if (!client || !conversation) return null;
+  const phase = conversation.phase.value;
+  if (typeof phase === "object") return html`<${ViewHead} title="Conversation" /><${CannotOpen} error=${phase.error} />`;
+  const state = conversation.state.value;
+  if (!state) return html`<${ViewHead} title=${titleHere(sessionId)} /><div class="page"><${Loading} lines=${6} /></div>`;
+  return html`<${Open} key=${sessionId} client=${client} conversation=${conversation} state=${state} />`;
+}
+
+/** @param {{client: import("../../client.js").Client, conversation: OpenConversation, state: import("../core/session-state.js").State}} props */
+function Open({ client, conversation, state }) {
+  const { sessionId, projectPath } = state;
+  /** @type {{current: LongList | null}} */
+  const list = useRef(null);
+  const isAtEnd = useSignal(true);
+  const seenItems = useRef(0);
+  const items = conversation.items.value;
+  useAttention(client, sessionId, conversation);
+  useEffect(() => addShortcuts(keysOf(client, conversation, () => list.current?.toEnd())), [conversation]);
+  if (isAtEnd.value) seenItems.current = items.length;
+  const fresh = items.length - seenItems.current;
+
+  const onSent = (/** @type {string} */ text) => {
+    list.current?.toEnd();
+    const title = text.split("\n")[0].slice(0, MAX_TITLE).trim();
+    if (state.title || state.turns > 0 || !title) return;
+    api("PATCH", `/api/sessions/${sessionId}`, { body: { title } }).catch(() => {});
+  };
+  const after = html`<${Growing} conversation=${conversation} /><div class="list-end"></div>`;
+  const before = conversation.hasOlder.value ? html`<${Loading} lines=${3} label="Loading older events" />` : html`<${Beginning} state=${state} />`;
+  return html`<${ViewHead} title=${titleOf(state)} more=${html`<${Facts} state=${state} />`}>
+      <${People} client=${client} state=${state} />
+      <${Actions} client=${client} state=${state} />
+    <//>
+    <div class="conversation">
+      <${LongList} control=${list} label="What was said" items=${items} guess=${guessedHeight} before=${before} after=${after}
+        draw=${(/** @type {any} */ item) => html`<${Entry} item=${item} project=${projectPath} />`}
+        onNearStart=${() => conversation.hasOlder.peek() && void conversation.loadOlder().catch(tellError)}
+        onMoved=${(/** @type {boolean} */ now) => (isAtEnd.value = now)} />
+      ${!isAtEnd.value && html`<${Button} class="to-end" icon="arrow-down" onClick=${() => list.current?.toEnd()}>${fresh > 0 ? `${fresh} new` : "Newest"}<//>`}
+    </div>
+    <div class="foot">
+      <${Typing} state=${state} />
+      ${state.agent.problem && html`<p class="note is-warn" role="alert"><${Icon} name="triangle-alert" /><span>${state.agent.problem}</span></p>`}
+      <${ApprovalDock} client=${client} sessionId=${sessionId} approvals=${state.approvals} project=${projectPath} />
+      <${QueueDock} client=${client} sessionId=${sessionId} state=${state} />
+      <${Composer} client=${client} sessionId=${sessionId} conversation=${conversation} onSent=${onSent} />
+    </div>
+    <${Heard} conversation=${conversation} />`;
+}
+
+/** The answer as it comes. @param {{conversation: OpenConversation}} props */
+function Growing({ conversation }) {
+  const growing = conversation.growing.value;
+  const isRunning = conversation.state.value?.status === "running";
+  if (growing) {
+    const chunks = chunksOf(growing.text);
+    return html`<article class="answer is-growing">${chunks.map((text, place) => html`<${Markdown} key=${place} text=${text} isGrowing />`)}</article>`;
+  }
+  if (!isRunning) return null;
+  return html`<p class="working"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>The agent works</p>`;
+}
+
+/** @param {{state: import("../core/session-state.js").State}} props */
+function Beginning({ state }) {
+  if (state.turns > 0 || state.turn || state.queue.length > 0) return html`<p class="beginning">The conversation began in <code>${state.projectPath}</code></p>`;
+  return html`<${Empty} icon="message-square" heading="Nothing said yet">
+    <p>The agent works in <b>${baseName(state.projectPath)}</b>. Write what it is to do; every device of yours sees the answer.</p>
+  <//>`;
+}
+
+/** @param {{state: import("../core/session-state.js").State}} props */
+function Facts({ state }) {
+  const { sessionId, projectPath, costUsd } = state;
+  const told = sessions.value?.get(sessionId)?.status;
+  // Only the list is told whether a place is free.
+  const status = state.status === "idle" && told === "waiting_for_slot" ? told : state.status;
+  return html`<${StatusMark} status=${status} withWord /> · <a href=${formatRoute({ view: "project", projectPath })}>${baseName(projectPath)}</a>
+    ${costUsd > 0 && html` · <span title="What the conversation has cost">${money(costUsd)}</span>`}`;
+}
+
+/** Says the end of each turn to whoever listens instead of looking. @param {{conversation: OpenConversation}} props */
+function Heard({ conversation }) {
+  const items = conversation.items.value;
+  const last = items.findLast((item) => item.kind === "end");
+  const first = useRef(last?.key);
+  const answer = last && items.slice(0, items.indexOf(last)).findLast((item) => item.kind === "text" || item.kind === "message");
+  const isNew = last && last.key !== first.current;
+  const words = answer?.kind === "text" ? answer.text.slice(0, 300) : "";
+  const told = isNew ? `The agent has ${last.outcome === "completed" ? "answered" : `ended: ${last.outcome}`}. ${words}` : "";
+  return html`<div class="only-heard" aria-live="polite">${told}</div>`;
+}
+
+/** @param {{error: any}} props */
+function CannotOpen({ error }) {
+  const isGone = error?.code === "session_not_found";
+  const actions = html`<a class="button is-main" href="#/">All conversations</a>`;
+  return html`<${Empty} icon="triangle-alert" heading=${isGone ? "There is no such conversation" : "The conversation cannot be opened"} actions=${actions}>
+    <p>${isGone ? "The link may be of another server." : error?.message}</p>
+  <//>`;
+}
+
+/** @param {string} sessionId */
+function titleHere(sessionId) {
+  const summary = sessions.value?.get(sessionId);
+  return summary ? titleOf(summary) : "Conversation";
+}

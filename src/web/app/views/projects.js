@@ -1,0 +1,47 @@
+// The projects: folders in which conversations work.
+
+import { Badge } from "../components/badge.js";
+import { Empty, Loading } from "../components/empty.js";
+import { Icon } from "../components/icon.js";
+import { ViewHead } from "../components/view-head.js";
+import { baseName, folderOf, plural } from "../core/format.js";
+import { formatRoute } from "../core/routes.js";
+import { api } from "../state/api.js";
+import { sessions } from "../state/connection.js";
+import { tellError } from "../state/toasts.js";
+import { html, useEffect, useSignal } from "../ui.js";
+
+/** @typedef {{projectPath: string, sessions: string[], locks: number, openConflicts: number}} Project */
+
+export default function ProjectsView() {
+  /** @type {import("../../vendor/signals/signals.js").Signal<Project[] | null>} */
+  const projects = useSignal(null);
+  const count = sessions.value?.size;
+  useEffect(() => {
+    api("GET", "/api/projects").then((answer) => (projects.value = answer.projects), tellError);
+  }, [count]);
+  return html`<${ViewHead} title="Projects" />
+    <div class="page">
+      ${projects.value === null ? html`<${Loading} />` : projects.value.length === 0
+        ? html`<${Empty} icon="folder" heading="No projects yet"><p>A folder is one as soon as a conversation works in it.</p><//>`
+        : html`<ul class="rows is-card">${projects.value.map((project) => html`<${Row} key=${project.projectPath} project=${project} />`)}</ul>`}
+    </div>`;
+}
+
+/** @param {{project: Project}} props */
+function Row({ project }) {
+  const { locks, openConflicts } = project;
+  return html`<li><a class="row" href=${formatRoute({ view: "project", projectPath: project.projectPath })}>
+    <${Icon} name="folder" />
+    <span class="row-main">
+      <span class="row-title">${baseName(project.projectPath)}</span>
+      <span class="row-more"><span class="row-project is-code">${folderOf(project.projectPath)}</span></span>
+    </span>
+    <span class="row-side"><span>${plural(project.sessions.length, "conversation")}</span>
+      <span class="row-badges">
+        ${locks > 0 && html`<${Badge} label=${plural(locks, "lock")}><${Icon} name="lock" size=${12} />${locks}<//>`}
+        ${openConflicts > 0 && html`<${Badge} tone="bad" label=${plural(openConflicts, "open conflict")}>
+          <${Icon} name="triangle-alert" size=${12} />${openConflicts}<//>`}
+      </span></span>
+  </a></li>`;
+}
