@@ -8,6 +8,7 @@
 
 mod check;
 mod error;
+mod in_force;
 pub mod keys;
 mod layer;
 mod load;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::Origin;
 
 pub use error::ConfigError;
+pub use in_force::InForce;
 pub use load::{FlagValue, Loaded, load};
 pub use shape::Shape;
 pub use surroundings::Surroundings;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tandem_actors::hub::Hub;
 
 use crate::access::Access;
+use crate::config::InForce;
 use crate::doors::Doors;
 use crate::git::{Git, Parts, Program};
 use crate::traffic::Traffic;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub max_memory_bytes: u64,
     /// The agent that sessions run on.
     pub agent: AgentFacts,
+    /// All settings, for people who ask; nothing here reads them.
+    pub config: Vec<InForce>,
 }
 
 /// The agent as it was found at start.
@@ -78,6 +81,7 @@ impl Default for Settings {
             max_agents: 10,
             max_memory_bytes: 2 * 1024 * 1024 * 1024,
             agent: AgentFacts::default(),
+            config: Vec::new(),
         }
     }
 }

@@ -85,7 +85,7 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     })
     .await
     .context("the list of sessions cannot be read")?;
-    let server = Server::new(listener, settings(config, &agent), system.hub().clone(), access)
+    let server = Server::new(listener, settings(&loaded, &agent)?, system.hub().clone(), access)
         .context("cannot serve the address that was taken")?;
     let links = links(config, server.addr())?;
     print!("{}", banner::banner(server.addr(), &agent, config, links.as_ref()));
@@ -191,16 +191,18 @@ fn limits(config: &Config) -> Limits {
     Limits { max_total_memory_bytes: config.agent.max_total_memory_gb << 30, max_cpu_percent }
 }
 
-fn settings(config: &Config, agent: &Agent) -> Settings {
-    Settings {
+fn settings(loaded: &Loaded, agent: &Agent) -> anyhow::Result<Settings> {
+    let config = &loaded.config;
+    Ok(Settings {
         max_connections: config.server.max_connections,
         heartbeat: Duration::from_secs(config.server.heartbeat_seconds),
         warn_before: Duration::from_secs(warning_seconds(config)),
         max_agents: config.agent.max_concurrent,
         max_memory_bytes: config.agent.max_total_memory_gb << 30,
         agent: agent.facts(),
+        config: loaded.in_force()?,
         ..Settings::default()
-    }
+    })
 }
 
 /// The signals by which people and service managers stop a program.

@@ -42,9 +42,10 @@ test("samples of five minutes are kept", () => {
 });
 
 test("a line is broken where a value is missing", () => {
-  const box = { width: 100, height: 10, span: 10, end: 10, top: 2 };
+  const box = { width: 100, height: 10, span: 10, end: 10, top: 2, gap: 5 };
   const points = [[-1, 1], [0, 0], [5, 1], [6, null], [10, 9]].map(([at, value]) => ({ at, value }));
   assert.equal(linePath(points, box), "M0 10h0L50 5M100 0h0");
+  assert.equal(linePath([{ at: 2, value: 0 }, { at: 8, value: 0 }], box), "M20 10h0M80 10h0", "nothing is known of the time in between");
   assert.equal(linePath([], box), "");
 });
 

@@ -95,16 +95,17 @@ export function quantile(latency, share) {
 }
 
 /**
- * The path of a line through values, in a box of this size with its zero below; it is broken where a value is missing,
- * and a value that stands alone is a dot. Each value has its time as place from the right: `span` fills the box.
+ * The path of a line through values, in a box of this size with its zero below; it is broken where a value is missing or
+ * the time between two is longer than `gap`, and a value that stands alone is a dot. `span` of time fills the box.
  *
  * @param {Array<{at: number, value: number | null}>} points
- * @param {{width: number, height: number, span: number, end: number, top: number}} box
+ * @param {{width: number, height: number, span: number, end: number, top: number, gap: number}} box
  * @returns {string} the `d` of a path; empty without a value
  */
-export function linePath(points, { width, height, span, end, top }) {
+export function linePath(points, { width, height, span, end, top, gap }) {
   const parts = [];
   let isDrawing = false;
+  let last = -Infinity;
   for (const { at, value } of points) {
     if (value === null || at < end - span) {
       isDrawing = false;
@@ -112,8 +113,9 @@ export function linePath(points, { width, height, span, end, top }) {
     }
     const x = round(width - ((end - at) / span) * width);
     const y = round(height - (top > 0 ? Math.min(value / top, 1) : 0) * height);
-    parts.push(isDrawing ? `L${x} ${y}` : `M${x} ${y}h0`);
+    parts.push(isDrawing && at - last <= gap ? `L${x} ${y}` : `M${x} ${y}h0`);
     isDrawing = true;
+    last = at;
   }
   return parts.join("");
 }
