@@ -1,75 +1,21 @@
 //! The JavaScript client of src/web/client.js: its parts by themselves, and against a real server. Each test runs one file
 //! of tests/web with Node's own test runner.
 
-use std::path::Path;
 use std::process::Stdio;
-use std::sync::OnceLock;
 
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::support::chance::Chance;
-use crate::support::server::{Home, PATIENCE, TestServer};
-
-/// The first version with everything that the tests use; its WebSocket needs a flag that later versions still take.
-const OLDEST_NODE: u32 = 20;
-
-/// A command of Node that is asked what it tests, and ended with the test.
-fn node(file: &str) -> Command {
-    static IS_KNOWN: OnceLock<()> = OnceLock::new();
-    IS_KNOWN.get_or_init(|| {
-        let version = std::process::Command::new("node").arg("--version").output();
-        let version = version.expect("`node` is installed; the tests of the JavaScript client need it");
-        let version = String::from_utf8(version.stdout).unwrap();
-        let major =
-            version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
-        assert!(major >= Some(OLDEST_NODE), "node must be {OLDEST_NODE} or newer, and is {version}");
-    });
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/web").join(file);
-    assert!(file.is_file(), "there is {}", file.display());
-    let mut command = Command::new("node");
-    command.args(["--experimental-websocket", "--no-warnings", "--test", "--test-reporter=tap"]).arg(file);
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    command
-}
-
-/// Runs a file of tests; all of them must have been run, and must hold.
-async fn holds(mut command: Command) {
-    // A file, and no pipe: where Node does not end, what it has said so far is the only trace.
-    let told = tempfile::NamedTempFile::new().unwrap();
-    let out = told.reopen().unwrap();
-    let mut child = command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
-    let ended = timeout(3 * PATIENCE, child.wait()).await;
-    let report = std::fs::read_to_string(told.path()).unwrap();
-    let status = ended.unwrap_or_else(|_| panic!("node does not end\n{report}")).unwrap();
-    let count = |what: &str| {
-        let line =
-            report.lines().find_map(|line| line.strip_prefix("# ")?.strip_prefix(what)?.strip_prefix(' '));
-        line.and_then(|count| count.parse::<u32>().ok())
-    };
-    let is_good = status.success() && count("pass") >= Some(1);
-    let is_whole = ["fail", "cancelled", "skipped", "todo"].iter().all(|what| count(what) == Some(0));
-    assert!(is_good && is_whole, "{status}\n{report}");
-}
-
-/// The same against this server and one of its conversations.
-fn live(file: &str, server: &TestServer, home: &Home, session: &str) -> Command {
-    let mut command = node(&format!("live/{file}"));
-    let token = std::fs::read_to_string(home.data().join("token")).unwrap();
-    command.env("TANDEM_URL", server.url("")).env("TANDEM_TOKEN", token.trim());
-    command.env("TANDEM_SESSION", session).env("TANDEM_PROJECT", home.project());
-    command.env("TANDEM_SERVER_PID", server.pid().to_string());
-    command.env("TANDEM_FAULT_SEED", (Chance::told(file).seed % u64::from(u32::MAX)).to_string());
-    command
-}
+use crate::support::node::{holds, live, node};
+use crate::support::server::{Home, PATIENCE};
 
 async fn holds_against_a_server(file: &str) {
     let home = Home::new();
     let server = home.serve().await;
     let session = server.session(&home).await;
-    holds(live(file, &server, &home, &session)).await;
+    holds(live(&format!("live/{file}"), &server, &home, &session)).await;
     server.stop().await;
 }
 
@@ -200,7 +146,7 @@ async fn a_server_that_is_killed_is_waited_for() {
     let server = home.serve().await;
     let session = server.session(&home).await;
     let port = server.url("").rsplit_once(':').unwrap().1.parse().unwrap();
-    let testing = holds(live("killed.test.mjs", &server, &home, &session));
+    let testing = holds(live("live/killed.test.mjs", &server, &home, &session));
     tokio::pin!(testing);
     // The device kills the server; here it is only started again.
     let server = tokio::select! {

@@ -8,6 +8,7 @@ pub(crate) mod figures;
 pub(crate) mod follower;
 pub(crate) mod meddler;
 pub(crate) mod model;
+pub(crate) mod node;
 pub(crate) mod openmetrics;
 pub(crate) mod raw_ws;
 pub(crate) mod recorded;

@@ -77,12 +77,19 @@ fn look_up(name: &str) -> Option<Packed> {
     file.map(|file| packed::of(name, file))
 }
 
-/// `None` for what no page consists of, such as the scripts that bring a new release of a library.
+/// `None` for what no page consists of, such as the types of a library and the script that brings its next release.
 fn kind_of(name: &str) -> Option<Mime> {
+    if name.ends_with("/LICENSE") {
+        return Some(mime::TEXT_PLAIN_UTF_8);
+    }
     let kind = mime_guess::from_path(name).first()?;
     // Modules of all names have one type (RFC 9239).
     let kind = if kind.subtype() == mime::JAVASCRIPT { mime::TEXT_JAVASCRIPT } else { kind };
-    if kind.type_() == mime::TEXT { format!("{kind}; charset=utf-8").parse().ok() } else { Some(kind) }
+    match kind.type_() {
+        mime::TEXT => format!("{kind}; charset=utf-8").parse().ok(),
+        mime::IMAGE | mime::FONT | mime::APPLICATION => Some(kind),
+        _ => None,
+    }
 }
 
 fn takes_gzip(request: &HttpRequest) -> bool {
@@ -153,9 +160,12 @@ mod tests {
             ("icon.svg", "image/svg+xml"),
             ("icons/192.png", "image/png"),
             ("a.woff2", "font/woff2"),
+            ("vendor/htm/LICENSE", "text/plain; charset=utf-8"),
         ] {
             assert_eq!(kind_of(name).map(|kind| kind.to_string()).as_deref(), Some(kind), "{name}");
         }
-        assert_eq!(kind_of("vendor/update"), None);
+        for none in ["vendor/update", "vendor/htm.d.ts"] {
+            assert_eq!(kind_of(none), None, "{none}");
+        }
     }
 }

@@ -11,13 +11,13 @@ use super::{Web, kind_of};
 /// Its name among the assets.
 pub(super) const NAME: &str = "shell.js";
 
-/// What the worker asks for by itself, and what no page does.
-const LEFT_OUT: &[&str] = &["sw.js", "package.json", "tsconfig.json"];
+/// Ends of names: what the worker asks for by itself, and what no page does.
+const LEFT_OUT: &[&str] = &["sw.js", "package.json", "LICENSE"];
 
 /// The script: `self.SHELL = {version, files: {name: hash}}`.
 pub(super) fn script() -> Packed {
     let files: BTreeMap<String, String> = Web::iter()
-        .filter(|name| kind_of(name).is_some() && !LEFT_OUT.contains(&name.as_ref()))
+        .filter(|name| kind_of(name).is_some() && !LEFT_OUT.iter().any(|end| name.ends_with(end)))
         .filter_map(|name| Some((name.to_string(), short(&Web::get(&name)?.metadata.sha256_hash()))))
         .collect();
     let files = serde_json::json!(files).to_string();

@@ -8,6 +8,7 @@ import { Empty } from "./components/empty.js";
 import { openHelp } from "./components/help-sheet.js";
 import { Icon } from "./components/icon.js";
 import { Lazy } from "./components/lazy.js";
+import { NextVersion } from "./components/next-version.js";
 import { Toasts } from "./components/toasts.js";
 import { formatRoute } from "./core/routes.js";
 import { approvalsWaiting, connection } from "./state/connection.js";
@@ -35,7 +36,7 @@ function Shell() {
   useEffect(() => addShortcuts(GENERAL), []);
   return html`<div class=${`shell is-at-${now.view}`}>
     <a class="skip" href="#main" onClick=${focusMain}>Skip to the content</a>
-    <${ConnectionBanner} />
+    <div class="banners"><${ConnectionBanner} /><${NextVersion} /></div>
     <aside class="side" aria-label="Conversations"><${SessionsPane} /></aside>
     <main class="main" id="main" tabindex="-1"><${Place} /></main>
     <${Tabs} />

@@ -3,10 +3,13 @@
 import { App } from "./app.js";
 import { begin } from "./state/connection.js";
 import { adoptToken } from "./state/identity.js";
+import { nextVersion } from "./state/next-version.js";
+import { readAddress } from "./state/route.js";
 import { listenToKeys } from "./state/shortcuts.js";
 import { html, render } from "./ui.js";
 
 adoptToken();
+readAddress();
 void begin();
 listenToKeys();
 // A link with a token may be opened in a window where the app is open already.
@@ -16,3 +19,5 @@ addEventListener("hashchange", () => {
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 root.replaceChildren();
 render(html`<${App} />`, root);
+// Only now: it keeps the page for the next visit, and this one does not wait for that.
+void import("./install.js").then(({ install }) => install((apply) => void (nextVersion.value = () => apply())));

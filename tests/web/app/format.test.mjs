@@ -23,7 +23,7 @@ test("spans of time, sizes, counts and money stay short", () => {
     ["0.0 s", "0.4 s", "10.0 s", "10 s", "1 min", "3 min 5 s", "1 h", "2 h 10 min"]);
   assert.deepEqual([0, 999, 1_000, 15_300, 2_000_000, 350_000_000].map(bytes), ["0 B", "999 B", "1.0 kB", "15.3 kB", "2.0 MB", "350 MB"]);
   assert.deepEqual([0, 999, 1_000, 12_345, 123_456, 1_234_567].map(count), ["0", "999", "1.0k", "12.3k", "123k", "1.2M"]);
-  assert.deepEqual([0, 0.0001, 0.0123, 0.5, 12.345].map(money), ["$0", "$0.00010", "$0.012", "$0.50", "$12.35"]);
+  assert.deepEqual([0, 0.0001, 0.0123, 0.5, 12.345].map(money), ["$0", "<$0.01", "$0.01", "$0.50", "$12.35"]);
   assert.equal(plural(1, "event"), "1 event");
   assert.equal(plural(2, "reply", "replies"), "2 replies");
 });

@@ -62,11 +62,10 @@ export function count(count) {
   return `${(count / 1_000_000).toFixed(1)}M`;
 }
 
-/** US dollars; small amounts keep two digits that say something. @param {number} dollars */
+/** US dollars, to the cent. @param {number} dollars */
 export function money(dollars) {
   if (dollars === 0) return "$0";
-  if (dollars >= 0.1) return `$${dollars.toFixed(2)}`;
-  return `$${dollars.toPrecision(2).replace(/e.*/, "")}`;
+  return dollars < 0.01 ? "<$0.01" : `$${dollars.toFixed(2)}`;
 }
 
 /**

@@ -8,9 +8,12 @@ import { signal } from "../ui.js";
 /** @type {import("../../vendor/signals/signals.js").Signal<Route>} */
 export const route = signal(parseRoute(location.hash));
 
-addEventListener("hashchange", () => {
+addEventListener("hashchange", readAddress);
+
+/** Goes where the address says; called when it was changed without the browser telling of it. */
+export function readAddress() {
   route.value = parseRoute(location.hash);
-});
+}
 
 /**
  * Goes there.

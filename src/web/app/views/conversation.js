@@ -1,13 +1,217 @@
-// One conversation.
+// One conversation: what was said and done, what waits, and where to write.
 
-import { Loading } from "../components/empty.js";
+import { Button } from "../components/button.js";
+import { confirmed, prompted } from "../components/dialog.js";
+import { Empty, Loading } from "../components/empty.js";
+import { Icon } from "../components/icon.js";
+import { Menu } from "../components/menu.js";
+import { StatusMark } from "../components/status.js";
 import { ViewHead } from "../components/view-head.js";
+import { ApprovalDock } from "../conversation/approval-card.js";
+import { Composer } from "../conversation/composer.js";
+import { Entry } from "../conversation/entry.js";
+import { LongList } from "../conversation/long-list.js";
+import { Markdown } from "../conversation/markdown.js";
+import { People, Typing } from "../conversation/people.js";
+import { QueueDock } from "../conversation/queue-dock.js";
+import { baseName, count, money } from "../core/format.js";
+import { formatRoute } from "../core/routes.js";
 import { titleOf } from "../core/session-list.js";
-import { sessions } from "../state/connection.js";
-import { html } from "../ui.js";
+import { guessedHeight } from "../core/guess.js";
+import { api } from "../state/api.js";
+import { client as currentClient, sessions } from "../state/connection.js";
+import { OpenConversation } from "../state/conversation.js";
+import { addShortcuts } from "../state/shortcuts.js";
+import { tellError, toast } from "../state/toasts.js";
+import { html, useEffect, useMemo, useRef, useSignal } from "../ui.js";
+
+/** A title that the list can show. */
+const MAX_TITLE = 60;
 
 /** @param {{route: {sessionId: string}}} props */
 export default function ConversationView({ route: { sessionId } }) {
+  const client = currentClient.value;
+  const conversation = useMemo(() => (client ? new OpenConversation(client, sessionId) : null), [client, sessionId]);
+  useEffect(() => {
+    void conversation?.open();
+    return () => conversation?.close();
+  }, [conversation]);
+  if (!client || !conversation) return null;
+  const phase = conversation.phase.value;
+  if (typeof phase === "object") return html`<${ViewHead} title="Conversation" /><${CannotOpen} error=${phase.error} />`;
+  const state = conversation.state.value;
+  if (!state) return html`<${ViewHead} title=${titleHere(sessionId)} /><div class="page"><${Loading} lines=${6} /></div>`;
+  return html`<${Open} key=${sessionId} client=${client} conversation=${conversation} state=${state} />`;
+}
+
+/** @param {{client: import("../../client.js").Client, conversation: OpenConversation, state: import("../core/session-state.js").State}} props */
+function Open({ client, conversation, state }) {
+  const { sessionId, projectPath } = state;
+  /** @type {{current: LongList | null}} */
+  const list = useRef(null);
+  const isAtEnd = useSignal(true);
+  const seenItems = useRef(0);
+  const items = conversation.items.value;
+  useAttention(client, sessionId, conversation);
+  useEffect(() => addShortcuts(keysOf(client, conversation, () => list.current?.toEnd())), [conversation]);
+  if (isAtEnd.value) seenItems.current = items.length;
+  const fresh = items.length - seenItems.current;
+
+  const onSent = (/** @type {string} */ text) => {
+    list.current?.toEnd();
+    const title = text.split("\n")[0].slice(0, MAX_TITLE).trim();
+    if (state.title || state.turns > 0 || !title) return;
+    api("PATCH", `/api/sessions/${sessionId}`, { body: { title } }).catch(() => {});
+  };
+  const after = html`<${Growing} conversation=${conversation} /><div class="list-end"></div>`;
+  const before = conversation.hasOlder.value ? html`<${Loading} lines=${3} label="Loading older events" />` : html`<${Beginning} state=${state} />`;
+  return html`<${ViewHead} title=${titleOf(state)} more=${html`<${Facts} state=${state} />`}>
+      <${People} client=${client} state=${state} />
+      <${Actions} client=${client} state=${state} />
+    <//>
+    <div class="conversation">
+      <${LongList} ref=${list} label="What was said" items=${items} guess=${guessedHeight} before=${before} after=${after}
+        draw=${(/** @type {any} */ item) => html`<${Entry} item=${item} project=${projectPath} />`}
+        onNearStart=${() => conversation.hasOlder.peek() && void conversation.loadOlder().catch(tellError)}
+        onMoved=${(/** @type {boolean} */ now) => (isAtEnd.value = now)} />
+      ${!isAtEnd.value && html`<${Button} class="to-end" icon="arrow-down" onClick=${() => list.current?.toEnd()}>${fresh > 0 ? `${fresh} new` : "Newest"}<//>`}
+    </div>
+    <div class="foot">
+      <${Typing} state=${state} />
+      ${state.agent.problem && html`<p class="note is-warn" role="alert"><${Icon} name="triangle-alert" /><span>${state.agent.problem}</span></p>`}
+      <${ApprovalDock} client=${client} sessionId=${sessionId} approvals=${state.approvals} project=${projectPath} />
+      <${QueueDock} client=${client} sessionId=${sessionId} state=${state} />
+      <${Composer} client=${client} sessionId=${sessionId} conversation=${conversation} onSent=${onSent} />
+    </div>
+    <${Heard} conversation=${conversation} />`;
+}
+
+/** The answer as it comes. @param {{conversation: OpenConversation}} props */
+function Growing({ conversation }) {
+  const growing = conversation.growing.value;
+  const isRunning = conversation.state.value?.status === "running";
+  if (growing) return html`<article class="answer is-growing"><${Markdown} text=${growing.text} isGrowing /></article>`;
+  if (!isRunning) return null;
+  return html`<p class="working"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>The agent works</p>`;
+}
+
+/** @param {{state: import("../core/session-state.js").State}} props */
+function Beginning({ state }) {
+  if (state.turns > 0 || state.turn || state.queue.length > 0) return html`<p class="beginning">The conversation began in <code>${state.projectPath}</code></p>`;
+  return html`<${Empty} icon="message-square" heading="Nothing said yet">
+    <p>The agent works in <b>${baseName(state.projectPath)}</b>. Write what it is to do; every device of yours sees the answer.</p>
+  <//>`;
+}
+
+/** @param {{state: import("../core/session-state.js").State}} props */
+function Facts({ state }) {
+  const { sessionId, projectPath, costUsd } = state;
+  const told = sessions.value?.get(sessionId)?.status;
+  // Only the list is told whether a place is free.
+  const status = state.status === "idle" && told === "waiting_for_slot" ? told : state.status;
+  return html`<${StatusMark} status=${status} withWord /> · <a href=${formatRoute({ view: "project", projectPath })}>${baseName(projectPath)}</a>
+    ${costUsd > 0 && html` · <span title="What the conversation has cost">${money(costUsd)}</span>`}`;
+}
+
+/** @param {{client: import("../../client.js").Client, state: import("../core/session-state.js").State}} props */
+function Actions({ client, state }) {
+  const { sessionId, status, turn, queue } = state;
+  const change = (/** @type {any} */ body) => api("PATCH", `/api/sessions/${sessionId}`, { body }).catch(tellError);
+  const rename = async () => {
+    const title = await prompted({ title: "Rename the conversation", label: "Title", value: state.title ?? "", yes: "Rename" });
+    if (title) await change({ title });
+  };
+  const close = async () => {
+    const isSure = await confirmed({ title: "Close the conversation?", text: "Its agent is stopped and no message can be sent any more. The history stays.", yes: "Close", isDanger: true });
+    if (isSure) await api("DELETE", `/api/sessions/${sessionId}`).catch(tellError);
+  };
+  const extend = () => client.keepAlive(sessionId).then((until) => toast(`It lives until ${new Date(until ?? "").toLocaleString()}.`), tellError);
+  const stopAll = () => client.interrupt(sessionId, { cancelQueued: true }).catch(tellError);
+  const modes = /** @type {const} */ ([["default", "Ask before changes"], ["acceptEdits", "May edit files"], ["plan", "Plan only"]]);
+  const isClosed = status === "closed";
+  return html`<${Menu} label="Conversation" icon="ellipsis-vertical" actions=${[
+    { label: "Rename", icon: "pencil", onClick: () => void rename(), isDisabled: isClosed },
+    { label: status === "expired" ? "Revive" : "Extend its life", icon: "timer", onClick: () => void extend(), isDisabled: isClosed },
+    Boolean(turn) && queue.length > 0 && { label: `Interrupt and take ${count(queue.length)} back`, icon: "circle-stop", onClick: () => void stopAll() },
+    !isClosed && null,
+    ...(isClosed ? [] : modes.map(([permissionMode, label]) => ({
+      label, icon: "shield-check", isChosen: (state.permissionMode ?? "default") === permissionMode, onClick: () => void change({ permissionMode }),
+    }))),
+    null,
+    { label: "Close", icon: "archive", isDanger: true, onClick: () => void close(), isDisabled: isClosed },
+  ]} />`;
+}
+
+/** Says the end of each turn to whoever listens instead of looking. @param {{conversation: OpenConversation}} props */
+function Heard({ conversation }) {
+  const items = conversation.items.value;
+  const last = items.findLast((item) => item.kind === "end");
+  const first = useRef(last?.key);
+  const answer = last && items.slice(0, items.indexOf(last)).findLast((item) => item.kind === "text" || item.kind === "message");
+  const isNew = last && last.key !== first.current;
+  const words = answer?.kind === "text" ? answer.text.slice(0, 300) : "";
+  return html`<div class="only-heard" aria-live="polite">${isNew && `The agent has ${last.outcome === "completed" ? "answered" : `ended: ${last.outcome}`}. ${words}`}</div>`;
+}
+
+/** @param {{error: any}} props */
+function CannotOpen({ error }) {
+  const isGone = error?.code === "session_not_found";
+  const actions = html`<a class="button is-main" href="#/">All conversations</a>`;
+  return html`<${Empty} icon="triangle-alert" heading=${isGone ? "There is no such conversation" : "The conversation cannot be opened"} actions=${actions}>
+    <p>${isGone ? "The link may be of another server." : error?.message}</p>
+  <//>`;
+}
+
+/** @param {string} sessionId */
+function titleHere(sessionId) {
   const summary = sessions.value?.get(sessionId);
-  return html`<${ViewHead} title=${summary ? titleOf(summary) : "Conversation"} /><div class="page"><${Loading} /></div>`;
+  return summary ? titleOf(summary) : "Conversation";
+}
+
+/**
+ * Tells the server what was seen, and whether somebody looks.
+ *
+ * @param {import("../../client.js").Client} client
+ * @param {string} sessionId
+ * @param {OpenConversation} conversation
+ */
+function useAttention(client, sessionId, conversation) {
+  const seq = conversation.seq.value;
+  const look = () => {
+    if (document.visibilityState === "visible") client.ack(sessionId, conversation.seq.peek());
+  };
+  useEffect(look, [seq]);
+  useEffect(() => {
+    const turned = () => {
+      client.activity(sessionId, document.visibilityState === "visible" ? "viewing" : "away");
+      look();
+    };
+    document.addEventListener("visibilitychange", turned);
+    return () => document.removeEventListener("visibilitychange", turned);
+  }, [conversation]);
+}
+
+/**
+ * @param {import("../../client.js").Client} client
+ * @param {OpenConversation} conversation
+ * @param {() => void} toEnd
+ * @returns {import("../state/shortcuts.js").Shortcut[]}
+ */
+function keysOf(client, conversation, toEnd) {
+  const group = "In a conversation";
+  const first = () => conversation.state.peek()?.approvals[0];
+  const sessionId = () => conversation.state.peek()?.sessionId ?? "";
+  const allow = (/** @type {"once" | "session"} */ scope) => {
+    const approval = first();
+    // Questions need an answer of their own.
+    if (!approval || approval.tool === "AskUserQuestion") return;
+    client.approve(sessionId(), approval.requestId, { decision: "allow", scope }).catch(tellError);
+  };
+  return [
+    { keys: "c", label: "Write a message", group, run: () => document.getElementById("composer")?.focus() },
+    { keys: "e", label: "To the newest", group, run: toEnd },
+    { keys: "a", label: "Allow the first question once", group, run: () => allow("once") },
+    { keys: "A", label: "Allow it for the session", group, run: () => allow("session") },
+    { keys: "Ctrl+.", label: "Interrupt the agent", group, run: () => void client.interrupt(sessionId()).catch(tellError) },
+  ];
 }

@@ -1,0 +1,237 @@
+// Where a person writes: the text, what is attached to it, and the buttons. What is written follows to other devices as a
+// draft, and survives a reload.
+
+import { Button } from "../components/button.js";
+import { Icon } from "../components/icon.js";
+import { Menu } from "../components/menu.js";
+import { bytes } from "../core/format.js";
+import { draftKey, draftOf, draftsOfOthers, takenOver } from "../core/drafts.js";
+import { attach, letGo } from "../state/attachments.js";
+import { connection, countUnsent, nameOf } from "../state/connection.js";
+import { deviceId } from "../state/identity.js";
+import { tellError } from "../state/toasts.js";
+import { classes, html, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.js";
+
+/** A draft is written down when somebody pauses: every time is an event that is kept for ever. */
+const DRAFT_AFTER_MS = 1_200;
+
+/** Said again before the ten seconds are over for which it holds (docs/protocol.md, presence). */
+const TYPING_EVERY_MS = 4_000;
+
+/** @typedef {import("../state/attachments.js").Attachment} Attachment */
+
+/**
+ * @param {{client: import("../../client.js").Client, sessionId: string, conversation: import("../state/conversation.js").OpenConversation,
+ *   onSent: (text: string) => void}} props
+ */
+export function Composer({ client, sessionId, conversation, onSent }) {
+  const text = useSignal("");
+  /** @type {import("../../vendor/signals/signals.js").Signal<Attachment[]>} */
+  const attached = useSignal([]);
+  const isDropping = useSignal(false);
+  const input = useRef(/** @type {any} */ (null));
+  const files = useRef(/** @type {any} */ (null));
+  const state = conversation.state.value;
+  const isRunning = state?.turn != null;
+  const isClosed = state?.status === "closed";
+
+  const draft = useDraft(client, sessionId, conversation, text);
+  const typing = useRef(0);
+  useGrowing(input, text.value);
+  useEffect(() => () => attached.peek().forEach(letGo), []);
+  // A keyboard that slides over half of a phone is for whoever asks for it.
+  useEffect(() => {
+    if (matchMedia("(pointer: fine)").matches) input.current?.focus();
+  }, []);
+
+  const onInput = (/** @type {any} */ event) => {
+    text.value = event.target.value;
+    draft.changed();
+    if (Date.now() - typing.current < TYPING_EVERY_MS) return;
+    typing.current = Date.now();
+    client.activity(sessionId, "typing");
+  };
+  const addFiles = (/** @type {Iterable<File>} */ list) => {
+    for (const file of list) {
+      const begun = attach(file, (ready) => {
+        attached.value = attached.peek().map((one) => (one.id === ready.id ? ready : one));
+      });
+      attached.value = [...attached.peek(), begun];
+    }
+    input.current?.focus();
+  };
+  const remove = (/** @type {Attachment} */ gone) => {
+    letGo(gone);
+    attached.value = attached.peek().filter((one) => one.id !== gone.id);
+  };
+
+  const ready = attached.value.filter(({ block }) => block);
+  const isBringing = attached.value.some(({ block, error }) => !block && !error);
+  const canSend = !isClosed && !isBringing && (text.value.trim() !== "" || ready.length > 0);
+
+  const send = (/** @type {"queue" | "now"} */ mode) => {
+    if (!canSend) return;
+    const words = text.value.trim();
+    const blocks = ready.map(({ block }) => block);
+    const content = blocks.length > 0 ? [...blocks, ...(words ? [{ type: "text", text: words }] : [])] : words;
+    client.submit(sessionId, content, { mode }).catch((error) => {
+      // It is not lost: what was refused is there to be written anew.
+      if (error.code !== "closed" && !text.peek()) text.value = words;
+    });
+    countUnsent();
+    attached.value.forEach(letGo);
+    attached.value = [];
+    text.value = "";
+    typing.current = 0;
+    draft.sent();
+    client.activity(sessionId, "viewing");
+    onSent(words);
+  };
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter" || event.isComposing || event.shiftKey || event.altKey) return;
+    const isSending = event.ctrlKey || event.metaKey || matchMedia("(pointer: fine)").matches;
+    if (!isSending) return;
+    event.preventDefault();
+    send(event.ctrlKey || event.metaKey ? "now" : "queue");
+  };
+  const onPaste = (/** @type {ClipboardEvent} */ event) => {
+    const list = [...(event.clipboardData?.files ?? [])];
+    if (list.length === 0) return;
+    event.preventDefault();
+    addFiles(list);
+  };
+  const onDrop = (/** @type {DragEvent} */ event) => {
+    event.preventDefault();
+    isDropping.value = false;
+    addFiles(event.dataTransfer?.files ?? []);
+  };
+  const onDrag = (/** @type {DragEvent} */ event) => {
+    if (![...(event.dataTransfer?.types ?? [])].includes("Files")) return;
+    event.preventDefault();
+    isDropping.value = event.type === "dragover";
+  };
+  const interrupt = () => client.interrupt(sessionId).catch(tellError);
+
+  if (isClosed) return html`<div class="composer"><p class="quiet composer-closed"><${Icon} name="archive" size=${16} />This conversation is closed. Its history stays.</p></div>`;
+  return html`<form class=${classes("composer", isDropping.value && "is-dropping")} onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); send("queue"); }}
+    onDragOver=${onDrag} onDragLeave=${onDrag} onDrop=${onDrop}>
+    <${OtherDrafts} client=${client} sessionId=${sessionId} conversation=${conversation} text=${text} draft=${draft} />
+    ${attached.value.length > 0 && html`<ul class="composer-files">${attached.value.map((one) => html`<${AttachedFile} key=${one.id} file=${one} onRemove=${() => remove(one)} />`)}</ul>`}
+    <div class="composer-box">
+      <${Button} look="bare" icon="paperclip" label="Attach files" onClick=${() => files.current.click()} />
+      <input ref=${files} type="file" multiple hidden onChange=${(/** @type {any} */ event) => { addFiles([...event.target.files]); event.target.value = ""; }} />
+      <textarea ref=${input} id="composer" rows="1" aria-label="Message" placeholder=${placeholder(isRunning)} value=${text.value}
+        onInput=${onInput} onKeyDown=${onKeyDown} onPaste=${onPaste} onBlur=${draft.now}></textarea>
+      ${isRunning && html`<${Button} class="stop" icon="square" label="Interrupt the agent" onClick=${interrupt} />`}
+      ${(!isRunning || canSend) && html`<${Button} type="submit" look="main" class="send" icon="arrow-up" label=${isRunning ? "Queue the message" : "Send"} disabled=${!canSend} isBusy=${isBringing} />`}
+      ${isRunning && canSend && html`<${Menu} label="More ways to send" icon="chevron-up" place="up" actions=${[
+        { label: "Send after this turn", icon: "list", onClick: () => send("queue") },
+        { label: "Interrupt and send now", icon: "zap", onClick: () => send("now") },
+      ]} />`}
+    </div>
+    ${isDropping.value && html`<p class="composer-drop" aria-hidden="true"><${Icon} name="paperclip" />Drop to attach</p>`}
+  </form>`;
+}
+
+/** @param {boolean} isRunning */
+function placeholder(isRunning) {
+  if (connection.value.state !== "connected") return "Write; it is sent when you are back";
+  return isRunning ? "Write what comes next" : "Write a message";
+}
+
+/**
+ * Keeps the own draft in the shared state, and takes over what another device puts there.
+ *
+ * @param {import("../../client.js").Client} client
+ * @param {string} sessionId
+ * @param {import("../state/conversation.js").OpenConversation} conversation
+ * @param {import("../../vendor/signals/signals.js").Signal<string>} text
+ */
+function useDraft(client, sessionId, conversation, text) {
+  const kept = useRef({ told: "", timer: 0 });
+  const tell = () => {
+    clearTimeout(kept.current.timer);
+    const now = text.peek().trim() ? text.peek() : "";
+    if (now === kept.current.told) return;
+    kept.current.told = now;
+    client.setState(sessionId, { [draftKey(deviceId())]: now || null }).catch(() => {});
+  };
+  const theirs = draftOf(conversation.shared.value, deviceId());
+  const isKnown = conversation.phase.value === "open";
+  useEffect(() => {
+    // A draft of an earlier visit, of another window, or one that was handed over; what is being written goes first.
+    if (!isKnown || theirs === kept.current.told) return;
+    const isUntouched = text.peek().trim() === kept.current.told.trim();
+    kept.current.told = theirs;
+    if (isUntouched) text.value = theirs;
+  }, [theirs, isKnown]);
+  useEffect(() => {
+    const onHide = () => document.visibilityState === "hidden" && tell();
+    document.addEventListener("visibilitychange", onHide);
+    return () => {
+      document.removeEventListener("visibilitychange", onHide);
+      tell();
+    };
+  }, []);
+  return {
+    changed: () => {
+      clearTimeout(kept.current.timer);
+      kept.current.timer = setTimeout(tell, DRAFT_AFTER_MS);
+    },
+    now: tell,
+    sent: tell,
+    /** Somebody else's draft is ours now. @param {string} taken @param {Record<string, any>} patch */
+    take: (taken, patch) => {
+      kept.current.told = taken;
+      client.setState(sessionId, patch).catch(tellError);
+    },
+  };
+}
+
+/**
+ * What the person was about to say on other devices.
+ *
+ * @param {{client: any, sessionId: string, conversation: import("../state/conversation.js").OpenConversation,
+ *   text: import("../../vendor/signals/signals.js").Signal<string>, draft: any}} props
+ */
+function OtherDrafts({ conversation, text, draft }) {
+  const others = draftsOfOthers(conversation.shared.value, deviceId());
+  return others.map((other) => {
+    const onClick = () => {
+      const taken = takenOver(text.peek(), deviceId(), other);
+      text.value = taken.text;
+      draft.take(taken.text, taken.patch);
+      document.getElementById("composer")?.focus();
+    };
+    return html`<div key=${other.deviceId} class="other-draft">
+      <${Icon} name="pencil" size=${14} />
+      <p><span class="quiet">Draft on ${nameOf(other.deviceId)}</span> ${other.text}</p>
+      <${Button} onClick=${onClick}>Go on here<//>
+    </div>`;
+  });
+}
+
+/** @param {{file: Attachment, onRemove: () => void}} props */
+function AttachedFile({ file, onRemove }) {
+  return html`<li class=${file.error ? "composer-file is-bad" : "composer-file"}>
+    ${file.url ? html`<img src=${file.url} alt="" />` : html`<${Icon} name=${file.error ? "circle-alert" : "file-text"} />`}
+    <span class="composer-file-words"><span>${file.name}</span>
+      <small>${file.error ?? (file.block ? bytes(file.bytes) : "on its way…")}</small></span>
+    <${Button} look="bare" icon="x" label=${`Remove ${file.name}`} onClick=${onRemove} />
+  </li>`;
+}
+
+/**
+ * The field is as high as its text, up to what CSS allows.
+ *
+ * @param {{current: any}} input
+ * @param {string} text
+ */
+function useGrowing(input, text) {
+  useLayoutEffect(() => {
+    const field = input.current;
+    if (!field) return;
+    field.style.height = "auto";
+    field.style.height = `${field.scrollHeight}px`;
+  }, [text]);
+}

@@ -1,0 +1,40 @@
+// Who is in a conversation: which devices are there, who types, who leads.
+
+import { Icon } from "../components/icon.js";
+import { Menu } from "../components/menu.js";
+import { nameOf } from "../state/connection.js";
+import { deviceId } from "../state/identity.js";
+import { tellError, toast } from "../state/toasts.js";
+import { html } from "../ui.js";
+
+/** @typedef {import("../core/session-state.js").State} State */
+
+/** @param {{client: import("../../client.js").Client, state: State}} props */
+export function People({ client, state }) {
+  const here = state.devices.filter(({ online }) => online);
+  const others = state.devices.filter((device) => device.deviceId !== deviceId());
+  const handOver = (/** @type {string} */ to) => {
+    client.handoff(state.sessionId, to).then(() => toast(`${nameOf(to)} leads now, with the draft.`), tellError);
+  };
+  const actions = [
+    ...state.devices.map((device) => ({
+      label: `${nameOf(device.deviceId)} · ${whatItDoes(device)}${device.deviceId === state.primaryDeviceId ? " · leads" : ""}`,
+      icon: device.online ? "eye" : "clock", isDisabled: true, onClick: () => {},
+    })),
+    others.length > 0 && null,
+    ...others.map((device) => ({ label: `Hand over to ${nameOf(device.deviceId)}`, icon: "arrow-right-left", onClick: () => handOver(device.deviceId) })),
+  ];
+  return html`<${Menu} label=${`${here.length} here`} icon="users" actions=${actions}>${here.length}<//>`;
+}
+
+/** Who types just now, besides this device. @param {{state: State}} props */
+export function Typing({ state }) {
+  const names = state.devices.filter((device) => device.online && device.activity === "typing" && device.deviceId !== deviceId()).map((device) => nameOf(device.deviceId));
+  return html`<p class="typing" aria-live="polite">${names.length > 0 && html`<${Icon} name="pencil" size=${12} />${names.join(", ")} ${names.length === 1 ? "types" : "type"}…`}</p>`;
+}
+
+/** @param {import("../core/session-state.js").Device} device */
+function whatItDoes({ online, activity }) {
+  if (!online) return "away";
+  return { typing: "types", idle: "idle", away: "elsewhere" }[activity ?? ""] ?? "here";
+}

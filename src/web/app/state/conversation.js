@@ -1,0 +1,219 @@
+// One conversation that is open: followed over the connection, folded, and told to the views once in a frame.
+
+import { LiveAnswer } from "../core/live-answer.js";
+import { applied } from "../core/session-state.js";
+import { Transcript } from "../core/transcript.js";
+import { batch, signal } from "../ui.js";
+import { api } from "./api.js";
+import { knowDevices } from "./connection.js";
+
+/** @typedef {import("../../client.js").Client} Client */
+/** @typedef {import("../core/session-state.js").State} State */
+/** @typedef {import("../core/transcript.js").Item} Item */
+/** @typedef {import("../core/transcript.js").SessionEvent} SessionEvent */
+/** @typedef {import("../core/live-answer.js").Growing} Growing */
+
+/** How many of the newest events a conversation opens with: some screens full. */
+const TAIL = 200;
+
+/** How many older ones are fetched at once. */
+const PAGE = 500;
+
+/** Nobody reads more of a hidden window than the next look at it. */
+const HIDDEN_MS = 500;
+
+/** See the module. */
+export class OpenConversation {
+  /** @type {import("../../vendor/signals/signals.js").Signal<"loading" | "open" | {error: any}>} */
+  phase = signal("loading");
+  /** @type {import("../../vendor/signals/signals.js").Signal<State | null>} */
+  state = signal(null);
+  /** @type {import("../../vendor/signals/signals.js").Signal<Item[]>} */
+  items = signal([]);
+  /** @type {import("../../vendor/signals/signals.js").Signal<Growing | null>} */
+  growing = signal(null);
+  /** What is shared, with the drafts of all devices. @type {import("../../vendor/signals/signals.js").Signal<Record<string, any>>} */
+  shared = signal({});
+  hasOlder = signal(false);
+  isLoadingOlder = signal(false);
+  /** The last event that was folded. */
+  seq = signal(0);
+
+  #client;
+  #sessionId;
+  /** @type {SessionEvent[]} */
+  #events = [];
+  #transcript = new Transcript();
+  #live = new LiveAnswer();
+  /** @type {State | null} */
+  #state = null;
+  /** Up to this event the state knows by itself. */
+  #stateHead = 0;
+  #isDue = false;
+  /** Counts histories: what was asked for an earlier one is of no use. */
+  #history = 0;
+  /** @type {Array<() => void>} */
+  #unlisten = [];
+
+  /**
+   * @param {Client} client
+   * @param {string} sessionId
+   */
+  constructor(client, sessionId) {
+    this.#client = client;
+    this.#sessionId = sessionId;
+  }
+
+  /** Begins to follow. */
+  async open() {
+    const own = (/** @type {(detail: any) => void} */ listener) => (/** @type {any} */ detail) => {
+      if (detail.sessionId === this.#sessionId) listener(detail);
+    };
+    this.#unlisten = [
+      this.#client.on("event", own((event) => this.#happened(event))),
+      this.#client.on("signal", own((signal) => this.#signalled(signal))),
+      this.#client.on("reset", own((answer) => this.#began(answer))),
+      this.#client.on("resumed", own(({ state, head }) => this.#stateIs(state, head))),
+      this.#client.on("ended", own(({ error }) => (this.phase.value = { error }))),
+      this.#client.on("shared", own(({ shared }) => (this.shared.value = shared))),
+    ];
+    try {
+      const answer = await this.#client.subscribe(this.#sessionId, { tail: TAIL });
+      if (!answer.reset) this.#began(answer);
+    } catch (error) {
+      this.phase.value = { error };
+    }
+  }
+
+  /** Follows no more. */
+  close() {
+    for (const unlisten of this.#unlisten) unlisten();
+    this.#history += 1;
+    this.#client.unsubscribe(this.#sessionId).catch(() => {});
+  }
+
+  /** Fetches the events before the first that is known. */
+  async loadOlder() {
+    const first = this.#events[0]?.seq ?? 1;
+    if (this.isLoadingOlder.value || first <= 1) return;
+    this.isLoadingOlder.value = true;
+    const history = this.#history;
+    try {
+      const older = await this.#fetch(Math.max(first - 1 - PAGE, 0), first);
+      if (history !== this.#history) return;
+      this.#events = [...older, ...this.#events];
+      this.#transcript = new Transcript(this.#events);
+      this.#flush();
+    } finally {
+      this.isLoadingOlder.value = false;
+    }
+  }
+
+  /**
+   * A page is cut where it has too many bytes: then there are several.
+   *
+   * @param {number} after
+   * @param {number} before
+   * @returns {Promise<SessionEvent[]>}
+   */
+  async #fetch(after, before) {
+    /** @type {SessionEvent[]} */
+    const found = [];
+    for (let last = after; last < before - 1; ) {
+      const query = { after: last, limit: before - 1 - last };
+      const { events } = await api("GET", `/api/sessions/${this.#sessionId}/events`, { query });
+      if (events.length === 0) break;
+      found.push(...events);
+      last = events.at(-1).seq;
+    }
+    return found;
+  }
+
+  /** A stream begins, from its answer: nothing from before counts. @param {any} answer */
+  #began({ state, head, from }) {
+    this.#history += 1;
+    this.#events = [];
+    this.#transcript = new Transcript();
+    this.hasOlder.value = from > 1;
+    this.#stateIs(state, head);
+    this.shared.value = this.#client.shared(this.#sessionId);
+    // Without events nothing else would say that it is open.
+    if (from > head) this.#flush();
+  }
+
+  /**
+   * @param {any} state
+   * @param {number} head
+   */
+  #stateIs(state, head) {
+    this.#state = state;
+    this.#stateHead = head;
+    this.#live.begin(state.turn?.text);
+    knowDevices(state.devices);
+    this.#soon();
+  }
+
+  /** @param {SessionEvent} event */
+  #happened(event) {
+    this.#events.push(event);
+    this.#transcript.add(event);
+    if (event.seq > this.#stateHead && this.#state) {
+      this.#state = applied(this.#state, event);
+      const { kind, data } = event;
+      const isAnswer = kind === "agent_message" && data.message?.type === "assistant" && !data.message.parent_tool_use_id;
+      if (isAnswer || kind === "turn_ended" || kind === "turn_dispatched") this.#live.end();
+      if (kind === "device_linked") knowDevices([data]);
+    }
+    this.#soon();
+  }
+
+  /** @param {{kind: string, data: any}} signal */
+  #signalled({ kind, data }) {
+    if (kind === "delta") this.#live.delta(data);
+    else if (kind === "presence" && this.#state) {
+      knowDevices(data.devices);
+      this.#state = { ...this.#state, devices: merged(this.#state.devices, data.devices) };
+    } else return;
+    this.#soon();
+  }
+
+  /** Tells the views with the next frame. */
+  #soon() {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    const tell = () => {
+      if (this.#isDue) this.#flush();
+    };
+    if (document.visibilityState === "hidden") setTimeout(tell, HIDDEN_MS);
+    else {
+      requestAnimationFrame(tell);
+      // A window that is hidden before the frame gets none.
+      setTimeout(tell, HIDDEN_MS);
+    }
+  }
+
+  #flush() {
+    this.#isDue = false;
+    batch(() => {
+      this.state.value = this.#state;
+      this.items.value = [...this.#transcript.items];
+      this.growing.value = this.#live.growing;
+      this.seq.value = this.#events.at(-1)?.seq ?? 0;
+      this.hasOlder.value = this.#events.length > 0 ? this.#events[0].seq > 1 : this.hasOlder.value;
+      if (this.#state) this.phase.value = "open";
+    });
+  }
+}
+
+/**
+ * The roster of presence over the list of linked devices: who is linked and not in the roster is away.
+ *
+ * @param {import("../core/session-state.js").Device[]} linked
+ * @param {import("../core/session-state.js").Device[]} roster
+ */
+function merged(linked, roster) {
+  const here = new Map(roster.map((device) => [device.deviceId, device]));
+  const known = linked.map((device) => ({ ...device, online: false, activity: null, ...here.get(device.deviceId) }));
+  const others = roster.filter((device) => !linked.some(({ deviceId }) => deviceId === device.deviceId));
+  return [...known, ...others];
+}
