@@ -18,12 +18,13 @@ export function ApprovalDock({ approvals, ...rest }) {
   if (approvals.length === 0) return null;
   return html`<section class="approvals" aria-label="Questions of the agent">
     ${approvals.length > 1 && html`<h2 class="dock-head"><${Icon} name="hand" size=${14} />${approvals.length} questions wait for you</h2>`}
-    ${approvals.map((approval) => html`<${ApprovalCard} key=${approval.requestId} approval=${approval} ...${rest} />`)}
+    ${approvals.map((approval, place) => html`<${ApprovalCard} key=${approval.requestId} approval=${approval} isFirst=${place === 0} ...${rest} />`)}
   </section>`;
 }
 
-/** @param {Props} props */
-export function ApprovalCard({ client, sessionId, approval, project }) {
+/** One question. Only the first is open by itself: several would not leave room for anything else. @param {Props & {isFirst?: boolean}} props */
+export function ApprovalCard({ client, sessionId, approval, project, isFirst = true }) {
+  const isOpened = useSignal(false);
   const isBusy = useSignal(false);
   const reason = useSignal(/** @type {string | null} */ (null));
   const { tool, input, description, suggestions, requestId } = approval;
@@ -44,7 +45,10 @@ export function ApprovalCard({ client, sessionId, approval, project }) {
   const isOff = isBusy.value || !isConnected.value;
   const canRemember = Array.isArray(suggestions) ? suggestions.length > 0 : Boolean(suggestions);
   const shared = { answer, isOff, reason, deny };
-
+  if (!isFirst && !isOpened.value) {
+    return html`<button type="button" class="approval is-folded" aria-expanded="false" onClick=${() => (isOpened.value = true)}>
+      <${Icon} name=${icon} /><b>${headline(form, title)}</b><span class="approval-detail">${detail}</span><${Icon} name="chevron-down" size=${16} /></button>`;
+  }
   return html`<article class="approval" aria-label=${`${title} ${detail}`}>
     <header class="approval-head"><${Icon} name=${icon} />
       <h3>${headline(form, title)}</h3>${detail && form !== "question" && html`<span class="approval-detail">${detail}</span>`}</header>
@@ -53,8 +57,8 @@ export function ApprovalCard({ client, sessionId, approval, project }) {
       <div class="approval-body"><${ToolInput} name=${tool} input=${input} project=${project} /></div>
       ${reason.value === null ? html`<div class="approval-actions">
         <${Button} look="main" icon="check" disabled=${isOff} onClick=${() => answer({ decision: "allow", scope: "once" })}>${form === "plan" ? "Go ahead" : "Allow once"}<//>
-        ${canRemember && html`<${Button} icon="shield-check" disabled=${isOff} onClick=${() => answer({ decision: "allow", scope: "session" })}>Allow for the session<//>`}
         <${Button} icon="x" disabled=${isOff} onClick=${() => (reason.value = "")}>${form === "plan" ? "Keep planning" : "Deny"}<//>
+        ${canRemember && html`<${Button} class="for-session" icon="shield-check" disabled=${isOff} onClick=${() => answer({ decision: "allow", scope: "session" })}>Allow for the session<//>`}
       </div>` : html`<${Denial} shared=${shared} />`}`}
     ${!isConnected.value && html`<p class="quiet approval-off">It can be answered when the connection is back.</p>`}
   </article>`;

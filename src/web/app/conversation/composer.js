@@ -122,11 +122,12 @@ export function Composer({ client, sessionId, conversation, onSent }) {
       <input ref=${files} type="file" multiple hidden onChange=${(/** @type {any} */ event) => { addFiles([...event.target.files]); event.target.value = ""; }} />
       <textarea ref=${input} id="composer" rows="1" aria-label="Message" placeholder=${placeholder(isRunning)} value=${text.value}
         onInput=${onInput} onKeyDown=${onKeyDown} onPaste=${onPaste} onBlur=${draft.now}></textarea>
-      ${isRunning && html`<${Button} class="stop" icon="square" label="Interrupt the agent" onClick=${interrupt} />`}
+      ${isRunning && !canSend && html`<${Button} class="stop" icon="square" label="Interrupt the agent" onClick=${interrupt} />`}
       ${(!isRunning || canSend) && html`<${Button} type="submit" look="main" class="send" icon="arrow-up" label=${isRunning ? "Queue the message" : "Send"} disabled=${!canSend} isBusy=${isBringing} />`}
       ${isRunning && canSend && html`<${Menu} label="More ways to send" icon="chevron-up" place="up" actions=${[
         { label: "Send after this turn", icon: "list", onClick: () => send("queue") },
         { label: "Interrupt and send now", icon: "zap", onClick: () => send("now") },
+        { label: "Interrupt the agent", icon: "circle-stop", onClick: interrupt },
       ]} />`}
     </div>
     ${isDropping.value && html`<p class="composer-drop" aria-hidden="true"><${Icon} name="paperclip" />Drop to attach</p>`}

@@ -21,6 +21,7 @@ const NEAR_START = 1_200;
  * @property {any} [before] stands above the items
  * @property {any} [after] stands below them
  * @property {string} label
+ * @property {{current: LongList | null}} [control] is given the list itself; the library hands `ref` to elements alone
  * @property {() => void} [onNearStart]
  * @property {(isAtEnd: boolean) => void} [onMoved]
  */
@@ -50,6 +51,8 @@ export class LongList extends Component {
   }
 
   componentDidMount() {
+    const { control } = /** @type {any} */ (this.props);
+    if (control) control.current = this;
     this.#observer.observe(this.#scroller);
     this.#observer.observe(this.#body);
     this.#settle();
@@ -65,9 +68,11 @@ export class LongList extends Component {
 
   /** Goes to the newest. */
   toEnd() {
+    const wasAtEnd = this.#isAtEnd;
     this.#isAtEnd = true;
     this.#anchor = null;
     this.forceUpdate();
+    if (!wasAtEnd) /** @type {any} */ (this.props).onMoved?.(true);
   }
 
   render(/** @type {any} */ props) {

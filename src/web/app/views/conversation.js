@@ -70,7 +70,7 @@ function Open({ client, conversation, state }) {
       <${Actions} client=${client} state=${state} />
     <//>
     <div class="conversation">
-      <${LongList} ref=${list} label="What was said" items=${items} guess=${guessedHeight} before=${before} after=${after}
+      <${LongList} control=${list} label="What was said" items=${items} guess=${guessedHeight} before=${before} after=${after}
         draw=${(/** @type {any} */ item) => html`<${Entry} item=${item} project=${projectPath} />`}
         onNearStart=${() => conversation.hasOlder.peek() && void conversation.loadOlder().catch(tellError)}
         onMoved=${(/** @type {boolean} */ now) => (isAtEnd.value = now)} />
