@@ -4,6 +4,7 @@ import { App } from "./app.js";
 import { begin } from "./state/connection.js";
 import { adoptToken } from "./state/identity.js";
 import { nextVersion } from "./state/next-version.js";
+import { watchQuestions } from "./state/notices.js";
 import { readAddress } from "./state/route.js";
 import { listenToKeys } from "./state/shortcuts.js";
 import { html, render } from "./ui.js";
@@ -12,6 +13,7 @@ adoptToken();
 readAddress();
 void begin();
 listenToKeys();
+watchQuestions();
 // A link with a token may be opened in a window where the app is open already.
 addEventListener("hashchange", () => {
   if (location.hash.startsWith("#token=")) location.reload();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { grouped, recentProjects, titleOf, waitingApprovals } from "../../../src/web/app/core/session-list.js";
+import { grouped, newlyAsking, recentProjects, titleOf, waitingApprovals } from "../../../src/web/app/core/session-list.js";
 
 let clock = 0;
 
@@ -54,4 +54,12 @@ test("recent projects are those of the latest activity, each once", () => {
   const all = [session("a", { projectPath: "/a" }), session("b", { projectPath: "/b" }), session("c", { projectPath: "/a" })];
   assert.deepEqual(recentProjects(all), ["/a", "/b"]);
   assert.deepEqual(recentProjects([...all].reverse()), ["/a", "/b"]);
+});
+
+test("a conversation newly asks when it has more questions than before", () => {
+  const of = (...list) => new Map(list.map((one) => [one.sessionId, one]));
+  const before = of(session("a", { approvals: 1 }), session("b"));
+  const after = of(session("a", { approvals: 1 }), session("b", { approvals: 1 }), session("c", { approvals: 2 }), session("d", { approvals: 1, status: "closed" }));
+  assert.deepEqual(newlyAsking(before, after).map(({ sessionId }) => sessionId), ["b", "c"]);
+  assert.deepEqual(newlyAsking(null, after), [], "the list was not known before");
 });

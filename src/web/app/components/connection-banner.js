@@ -2,6 +2,7 @@
 
 import { begin, beginAgain, client, connection, signOut, unsent, wasConnected } from "../state/connection.js";
 import { plural } from "../core/format.js";
+import { toast } from "../state/toasts.js";
 import { html, useEffect, useState } from "../ui.js";
 import { Button } from "./button.js";
 import { Icon } from "./icon.js";
@@ -15,6 +16,7 @@ export function ConnectionBanner() {
   const [isShown, setShown] = useState(false);
   useEffect(() => {
     if (!isAway) {
+      if (isShown && wasConnected.value) toast("Connected again.");
       setShown(false);
       return undefined;
     }

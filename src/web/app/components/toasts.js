@@ -9,8 +9,9 @@ const ICONS = { info: "bell", error: "circle-alert", done: "circle-check" };
 
 export function Toasts() {
   return html`<div class="toasts" role="status" aria-live="polite">
-    ${toasts.value.map(({ id, text, kind }) => html`<div key=${id} class=${`toast is-${kind}`}>
+    ${toasts.value.map(({ id, text, kind, action }) => html`<div key=${id} class=${`toast is-${kind}`}>
       <${Icon} name=${ICONS[kind]} /><p>${text}</p>
+      ${action && html`<${Button} onClick=${() => { dismiss(id); action.run(); }}>${action.label}<//>`}
       <${Button} look="bare" icon="x" label="Dismiss" onClick=${() => dismiss(id)} />
     </div>`)}
   </div>`;

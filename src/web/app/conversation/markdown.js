@@ -7,8 +7,23 @@ import { CodeBlock } from "./code-block.js";
 
 /** @param {{text: string, isGrowing?: boolean}} props `isGrowing`: it will change soon, colours of code can wait */
 export function Markdown({ text, isGrowing = false }) {
-  const elements = useMemo(() => blocks(marked.lexer(text, { gfm: true }), isGrowing), [text, isGrowing]);
+  const elements = useMemo(() => elementsOf(text, isGrowing), [text, isGrowing]);
   return html`<div class="prose">${elements}</div>`;
+}
+
+/**
+ * @param {string} text
+ * @param {boolean} [isGrowing]
+ * @returns {any[]}
+ */
+export function elementsOf(text, isGrowing = false) {
+  try {
+    return blocks(marked.lexer(text, { gfm: true }), isGrowing);
+  } catch (error) {
+    // Thousands of quotes inside of each other are too deep for the parser; they are still there to be read.
+    console.warn("Markdown that cannot be parsed", error);
+    return [html`<p class="as-it-is">${text}</p>`];
+  }
 }
 
 /**

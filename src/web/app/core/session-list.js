@@ -81,6 +81,18 @@ export function recentProjects(sessions) {
   return byTime.map(([projectPath]) => projectPath);
 }
 
+/**
+ * The conversations in which a question has come up that was not there before.
+ *
+ * @param {Map<string, Summary> | null} before
+ * @param {Map<string, Summary> | null} after
+ * @returns {Summary[]} none while the list was not known
+ */
+export function newlyAsking(before, after) {
+  if (!before || !after) return [];
+  return [...after.values()].filter((session) => needsPerson(session) && session.approvals > (before.get(session.sessionId)?.approvals ?? 0));
+}
+
 /** @param {Summary} session */
 export function needsPerson(session) {
   return session.approvals > 0 && session.status !== "closed";

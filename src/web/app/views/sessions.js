@@ -1,13 +1,14 @@
 // The list of conversations: live, searched, filtered.
 
+import { AgentMissing } from "../components/agent-missing.js";
 import { Badge } from "../components/badge.js";
 import { Button } from "../components/button.js";
+import { prompted } from "../components/dialog.js";
 import { Empty, Loading } from "../components/empty.js";
 import { openHelp } from "../components/help-sheet.js";
 import { Icon } from "../components/icon.js";
 import { Menu } from "../components/menu.js";
 import { openNewSession } from "../components/new-session.js";
-import { prompted } from "../components/dialog.js";
 import { StatusMark } from "../components/status.js";
 import { TimeAgo } from "../components/time-ago.js";
 import { baseName, plural } from "../core/format.js";
@@ -16,11 +17,11 @@ import { grouped, titleOf } from "../core/session-list.js";
 import { connection, nameOf, sessions, signOut } from "../state/connection.js";
 import { ownName, setOwnName } from "../state/identity.js";
 import { go, route } from "../state/route.js";
+import { notifying, offerNotices, stopNotices } from "../state/notices.js";
 import { addShortcuts } from "../state/shortcuts.js";
 import { setTheme, theme } from "../state/theme.js";
 import { toast } from "../state/toasts.js";
 import { classes, computed, html, signal, useEffect } from "../ui.js";
-import { AgentMissing } from "../components/agent-missing.js";
 
 /** @typedef {import("../core/session-list.js").Filter} Filter */
 /** @typedef {import("../core/session-list.js").Summary} Summary */
@@ -61,6 +62,9 @@ export function SessionsPane() {
 
 function List() {
   if (sessions.value === null) {
+    if (connection.value.state === "waiting") {
+      return html`<${Empty} icon="plug" heading="Not connected"><p>The conversations are shown as soon as the server answers.</p><//>`;
+    }
     return connection.value.state === "closed" ? null : html`<${Loading} lines=${6} label="Loading conversations" />`;
   }
   if (groups.value.length > 0) return groups.value.map((group) => html`<${Group} key=${group.key} group=${group} />`);
@@ -132,6 +136,9 @@ function AppMenu() {
     ...colours.map(([value, label, icon]) => ({ label, icon, isChosen: theme.value === value, onClick: () => setTheme(value) })),
     null,
     { label: "Name of this device", icon: "monitor", onClick: rename },
+    notifying.value === "impossible" ? false : notifying.value === "on"
+      ? { label: "No notifications", icon: "bell-off", onClick: stopNotices }
+      : { label: "Notify me of questions", icon: "bell", onClick: () => void offerNotices() },
     { label: "Keyboard", icon: "keyboard", onClick: openHelp },
     null,
     { label: "Sign out", icon: "log-out", onClick: () => void signOut() },
