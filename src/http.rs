@@ -118,6 +118,7 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
                 .route(post().to(conflicts::resolve)),
         )
         .service(at("/projects").route(get().to(projects::list)))
+        .service(at("/projects/folders").route(get().to(projects::folders)))
         .service(
             at("/projects/file")
                 .app_data(MaxBody(MAX_CONTENT_BYTES))

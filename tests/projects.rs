@@ -1,5 +1,7 @@
 //! Projects over real sockets: locks, the channel and conflicts, through kill -9.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::support::device::TestDevice;
@@ -110,6 +112,35 @@ async fn what_others_do_is_told() {
         projects["projects"],
         json!([{"projectPath": home.project(), "sessions": [session], "openConflicts": 0, "locks": 0}])
     );
+    assert_eq!(projects["allowedRoots"], json!([home.path()]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_can_walk_to_a_project_and_nowhere_else() {
+    let home = Home::new();
+    for folder in ["project/Zoo", "project/api", "project/.git", "project/api/deep"] {
+        std::fs::create_dir(home.path().join(folder)).unwrap();
+    }
+    std::fs::write(home.project().join("file"), "").unwrap();
+    std::os::unix::fs::symlink("/etc", home.project().join("link")).unwrap();
+    let server = home.serve().await;
+    let at = |path: &Path| format!("/api/projects/folders?path={}", path.display());
+    let listed = server.get(&at(&home.project())).await;
+    let expected = json!({"path": home.project(), "parent": home.path(), "folders": ["api", "Zoo"]});
+    assert_eq!(listed, expected);
+    assert_eq!(server.get(&at(home.path())).await["parent"], Value::Null, "the top");
+    for (path, status, code) in [
+        (Path::new("/etc").to_path_buf(), 403, "project_not_allowed"),
+        (home.project().join("link"), 403, "project_not_allowed"),
+        (home.project().join("../.."), 403, "project_not_allowed"),
+        (home.project().join("file"), 404, "project_not_found"),
+        (home.project().join("missing"), 404, "project_not_found"),
+        ("api".into(), 400, "bad_request"),
+    ] {
+        let (found, answer) = server.call("GET", &at(&path), Value::Null).await;
+        assert_eq!((found, &answer["error"]["code"]), (status, &json!(code)), "{}", path.display());
+    }
     server.stop().await;
 }
 

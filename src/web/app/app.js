@@ -11,7 +11,8 @@ import { Lazy } from "./components/lazy.js";
 import { NextVersion } from "./components/next-version.js";
 import { Toasts } from "./components/toasts.js";
 import { formatRoute } from "./core/routes.js";
-import { approvalsWaiting, connection } from "./state/connection.js";
+import { titleOf } from "./core/session-list.js";
+import { approvalsWaiting, connection, sessions } from "./state/connection.js";
 import { go, route } from "./state/route.js";
 import { addShortcuts } from "./state/shortcuts.js";
 import { turnTheme } from "./state/theme.js";
@@ -24,16 +25,30 @@ import { TokenForm } from "./views/token.js";
 export function App() {
   const { state } = connection.value;
   const hasToken = state !== "none" && !(connection.value.state === "closed" && connection.value.code === "unauthorized");
-  const waiting = approvalsWaiting.value;
+  const title = windowTitle();
   useEffect(() => {
-    document.title = waiting > 0 ? `(${waiting}) Tandem` : "Tandem";
-  }, [waiting]);
+    document.title = title;
+  }, [title]);
   return html`${hasToken ? html`<${Shell} />` : html`<${TokenForm} />`}<${DialogHost} /><${Toasts} />`;
+}
+
+/** What waits for the person, then where they are. */
+function windowTitle() {
+  const now = route.value;
+  const waiting = approvalsWaiting.value;
+  const session = now.view === "session" ? sessions.value?.get(now.sessionId) : undefined;
+  const place = session ? titleOf(session) : now.view === "sessions" ? "" : views[now.view].title;
+  return `${waiting > 0 ? `(${waiting}) ` : ""}${place ? `${place} · ` : ""}Tandem`;
 }
 
 function Shell() {
   const now = route.value;
   useEffect(() => addShortcuts(GENERAL), []);
+  useEffect(() => {
+    // Whoever listens hears the new place, and not the link that was left behind.
+    const main = document.getElementById("main");
+    if (now.view !== "sessions" && !main?.contains(document.activeElement)) main?.focus({ preventScroll: true });
+  }, [now]);
   return html`<div class=${`shell is-at-${now.view}`}>
     <a class="skip" href="#main" onClick=${focusMain}>Skip to the content</a>
     <div class="banners"><${ConnectionBanner} /><${NextVersion} /></div>

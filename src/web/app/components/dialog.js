@@ -40,9 +40,9 @@ function Host({ render }) {
 }
 
 /**
- * The frame of a dialog. `onSubmit` makes it a form: Enter submits.
+ * The frame of a dialog. It is a form: Enter submits, and `onSubmit` is given its fields.
  *
- * @param {{title: string, children: any, footer?: any, onSubmit?: () => void, isWide?: boolean}} props
+ * @param {{title: string, children: any, footer?: any, onSubmit?: (fields: FormData) => void, isWide?: boolean}} props
  */
 export function Dialog({ title, children, footer, onSubmit, isWide = false }) {
   /** @type {{current: any}} */
@@ -58,9 +58,9 @@ export function Dialog({ title, children, footer, onSubmit, isWide = false }) {
     // The backdrop counts as the dialog itself.
     if (event.target === element.current) closeDialog();
   };
-  const submitted = (/** @type {Event} */ event) => {
+  const submitted = (/** @type {any} */ event) => {
     event.preventDefault();
-    onSubmit?.();
+    onSubmit?.(new FormData(event.currentTarget));
   };
   return html`<dialog ref=${element} class=${isWide ? "dialog is-wide" : "dialog"} aria-labelledby=${id} onClose=${closeDialog} onPointerDown=${onPointerDown}>
     <form class="dialog-frame" onSubmit=${submitted}>
@@ -102,17 +102,15 @@ export function confirmed({ title, text, yes, isDanger = false }) {
  */
 export function prompted({ title, label, value = "", yes, isRequired = true, maxLength = 200 }) {
   return new Promise((resolve) => {
-    /** @type {{current: any}} */
-    const input = { current: null };
-    const answer = () => {
-      const text = input.current.value.trim();
+    const answer = (/** @type {FormData} */ fields) => {
+      const text = String(fields.get("answer") ?? "").trim();
       if (isRequired && !text) return;
       resolve(text);
       closeDialog();
     };
     const footer = html`<${Button} onClick=${closeDialog}>Cancel<//><${Button} type="submit" look="main">${yes}<//>`;
     const body = html`<label class="field"><span>${label}</span>
-      <input ref=${input} class="input" type="text" value=${value} maxlength=${maxLength} autocomplete="off" data-first /></label>`;
+      <input class="input" name="answer" type="text" value=${value} maxlength=${maxLength} autocomplete="off" data-first /></label>`;
     openDialog(() => html`<${Dialog} title=${title} footer=${footer} onSubmit=${answer}>${body}<//>`, {
       onClose: () => resolve(null),
     });

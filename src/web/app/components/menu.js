@@ -1,6 +1,6 @@
-// A button that opens a list of things to do.
+// A button that opens a list of things to do. The list lies in the browser's top layer, so that nothing around it cuts it off.
 
-import { classes, html, useEffect, useId, useRef, useState } from "../ui.js";
+import { classes, html, useEffect, useId, useLayoutEffect, useRef, useState } from "../ui.js";
 import { Button } from "./button.js";
 import { Icon } from "./icon.js";
 
@@ -9,6 +9,9 @@ import { Icon } from "./icon.js";
  *
  * @typedef {{label: string, icon?: string, onClick: () => void, isDanger?: boolean, isDisabled?: boolean, isChosen?: boolean}} Action
  */
+
+/** How far the list stays from the edges of the window, in pixels. */
+const EDGE = 8;
 
 /**
  * Arrow keys move between the entries, Escape leaves, as in other menus.
@@ -21,14 +24,22 @@ export function Menu({ label, icon = "ellipsis", actions, place = "down", childr
   const root = useRef(null);
   const id = useId();
 
+  useLayoutEffect(() => {
+    if (isOpen) put(root.current.querySelector("[role=menu]"), root.current.getBoundingClientRect(), place);
+  }, [isOpen]);
   useEffect(() => {
     if (!isOpen) return undefined;
     root.current.querySelector("[role=menuitem]:not(:disabled)")?.focus();
     const onOutside = (/** @type {any} */ event) => {
       if (!root.current?.contains(event.target)) setOpen(false);
     };
+    const away = () => setOpen(false);
     document.addEventListener("pointerdown", onOutside);
-    return () => document.removeEventListener("pointerdown", onOutside);
+    addEventListener("resize", away);
+    return () => {
+      document.removeEventListener("pointerdown", onOutside);
+      removeEventListener("resize", away);
+    };
   }, [isOpen]);
 
   const leave = () => {
@@ -54,7 +65,7 @@ export function Menu({ label, icon = "ellipsis", actions, place = "down", childr
   return html`<div class="menu" ref=${root} onKeyDown=${onKeyDown}>
     <${Button} look="bare" icon=${icon} label=${children ? undefined : label} aria-haspopup="menu" aria-expanded=${isOpen}
       aria-controls=${id} onClick=${() => setOpen(!isOpen)}>${children}<//>
-    ${isOpen && html`<div class=${classes("menu-list", place === "up" && "is-up")} id=${id} role="menu" aria-label=${label}>
+    ${isOpen && html`<div class="menu-list" id=${id} popover="manual" role="menu" aria-label=${label}>
       ${actions.filter((action) => action !== false).map((action, place) =>
         action === null
           ? html`<hr key=${place} />`
@@ -65,4 +76,22 @@ export function Menu({ label, icon = "ellipsis", actions, place = "down", childr
             </button>`)}
     </div>`}
   </div>`;
+}
+
+/**
+ * Shows the list at its button, within the window.
+ *
+ * @param {HTMLElement} list
+ * @param {DOMRect} button
+ * @param {"down" | "up"} place where it goes if there is room
+ */
+function put(list, button, place) {
+  list.showPopover();
+  const { offsetWidth: width, offsetHeight: height } = list;
+  const below = button.bottom + 4;
+  const above = button.top - 4 - height;
+  const isAbove = place === "up" ? above >= EDGE : below + height > innerHeight - EDGE;
+  const top = isAbove ? above : below;
+  list.style.top = `${Math.max(Math.min(top, innerHeight - EDGE - height), EDGE)}px`;
+  list.style.left = `${Math.max(Math.min(button.right - width, innerWidth - EDGE - width), EDGE)}px`;
 }

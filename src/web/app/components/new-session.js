@@ -40,9 +40,7 @@ function NewSession({ projectPath }) {
     void api("GET", "/api/projects").then((answer) => (roots.value = answer.allowedRoots ?? []), () => {});
   }, []);
 
-  const onSubmit = async () => {
-    const form = /** @type {HTMLFormElement} */ (document.querySelector("dialog form"));
-    const fields = new FormData(form);
+  const onSubmit = async (/** @type {FormData} */ fields) => {
     const text = (/** @type {string} */ name) => String(fields.get(name) ?? "").trim() || undefined;
     const path = text("project");
     if (!path || !client.value) return;

@@ -8,16 +8,29 @@ import { attachmentsOf, textOf } from "../core/transcript.js";
 import { plural } from "../core/format.js";
 import { isConnected, nameOf, unsent } from "../state/connection.js";
 import { tellError } from "../state/toasts.js";
-import { html, useSignal } from "../ui.js";
+import { html, useEffect, useSignal } from "../ui.js";
 
 /** @typedef {import("../core/session-state.js").Queued} Queued */
+
+/** Most messages wait so shortly that showing it would only flicker. */
+const SHOWN_AFTER_MS = 300;
 
 /** @param {{client: import("../../client.js").Client, sessionId: string, state: import("../core/session-state.js").State}} props */
 export function QueueDock({ client, sessionId, state }) {
   const { queue } = state;
   // Looked at for the count alone: the messages themselves are the client's.
   const waiting = unsent.value > 0 ? client.unsent(sessionId).filter(({ type, messageId }) => type === "submit" && !queue.some((one) => one.messageId === messageId)) : [];
-  if (queue.length + waiting.length === 0) return null;
+  const isEmpty = queue.length + waiting.length === 0;
+  const isShown = useSignal(false);
+  useEffect(() => {
+    if (isEmpty) {
+      isShown.value = false;
+      return undefined;
+    }
+    const timer = setTimeout(() => (isShown.value = true), SHOWN_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [isEmpty]);
+  if (isEmpty || !isShown.value) return null;
   return html`<section class="dock" aria-label="Waiting messages">
     <h2 class="dock-head"><${Icon} name="list" size=${14} />${heading(state, queue.length)}</h2>
     <ol class="dock-list">

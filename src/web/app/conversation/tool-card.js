@@ -13,13 +13,19 @@ import { BlobPicture } from "./blob-picture.js";
 
 /** @typedef {import("../core/transcript.js").ToolItem} ToolItem */
 
+/** Calls that somebody has opened or closed: they stay so when the list draws them again. @type {Map<string, boolean>} */
+const opened = new Map();
+
 /** @param {{item: ToolItem, project?: string}} props */
 export function ToolCard({ item, project }) {
   const { icon, title, detail, form } = describe(item.name, item.input, project);
-  const isShort = form === "todo";
-  const [isOpen, setOpen] = useState(isShort);
+  const [isOpen, setOpen] = useState(opened.get(item.id) ?? form === "todo");
   const state = stateOf(item);
-  const onToggle = (/** @type {any} */ event) => setOpen(event.currentTarget.open);
+  const onToggle = (/** @type {any} */ event) => {
+    const { open } = event.currentTarget;
+    if (open !== isOpen) opened.set(item.id, open);
+    setOpen(open);
+  };
   const isEdit = form === "edit" || form === "write";
   return html`<details class=${classes("tool", `is-${state.tone}`)} open=${isOpen} onToggle=${onToggle}>
     <summary>
@@ -35,7 +41,7 @@ export function ToolCard({ item, project }) {
       ${item.asked?.decision && html`<p class="tool-asked"><${Icon} name=${item.asked.decision === "allow" ? "shield-check" : "hand"} size=${14} />${askedWords(item.asked)}</p>`}
       ${item.inside.length > 0 && html`<details class="inside"><summary>${plural(item.inside.length, "step")} inside</summary>
         ${item.inside.map((inner) => html`<${Entry} key=${inner.key} item=${inner} project=${project} />`)}</details>`}
-      ${item.result && !(isEdit && !item.result.isError) && html`<${Output} text=${item.result.text} isError=${item.result.isError} path=${item.name === "Read" ? item.input?.file_path : undefined} />`}
+      ${item.result && !((isEdit || form === "todo") && !item.result.isError) && html`<${Output} text=${item.result.text} isError=${item.result.isError} path=${item.name === "Read" ? item.input?.file_path : undefined} />`}
       ${item.result?.images.map((image, place) => html`<${BlobPicture} key=${place} block=${image} />`)}
     </div>`}
   </details>`;

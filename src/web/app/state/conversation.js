@@ -5,7 +5,9 @@ import { applied } from "../core/session-state.js";
 import { Transcript } from "../core/transcript.js";
 import { batch, signal } from "../ui.js";
 import { api } from "./api.js";
-import { knowDevices } from "./connection.js";
+import { knowDevices, nameOf } from "./connection.js";
+import { deviceId } from "./identity.js";
+import { toast } from "./toasts.js";
 
 /** @typedef {import("../../client.js").Client} Client */
 /** @typedef {import("../core/session-state.js").State} State */
@@ -163,6 +165,7 @@ export class OpenConversation {
       const isAnswer = kind === "agent_message" && data.message?.type === "assistant" && !data.message.parent_tool_use_id;
       if (isAnswer || kind === "turn_ended" || kind === "turn_dispatched") this.#live.end();
       if (kind === "device_linked") knowDevices([data]);
+      if (kind === "approval_resolved") tellWhoAnswered(data);
     }
     this.#soon();
   }
@@ -216,4 +219,10 @@ function merged(linked, roster) {
   const known = linked.map((device) => ({ ...device, online: false, activity: null, ...here.get(device.deviceId) }));
   const others = roster.filter((device) => !linked.some(({ deviceId }) => deviceId === device.deviceId));
   return [...known, ...others];
+}
+
+/** A question that goes away under somebody's finger needs a reason. @param {{decision: string, by?: {deviceId: string} | null}} resolved */
+function tellWhoAnswered({ decision, by }) {
+  if (!by || by.deviceId === deviceId()) return;
+  toast(`${decision === "allow" ? "Allowed" : "Denied"} on ${nameOf(by.deviceId)}.`, { kind: "info" });
 }
