@@ -22,7 +22,19 @@ test("what one does in one go is one entry, the newest first", () => {
   const all = events([0, "lock_acquired", lock("a", LOGIN)], [1, "file_changed", changed("a", LOGIN)], [2, "lock_acquired", lock("b", LOGIN)],
     [3, "file_changed", changed("b", LOGIN, "created")], [4, "file_changed", changed("a", LOGIN)], [5, "file_changed", changed("c", OTHER)],
     [6, "lock_released", lock("a", LOGIN)]);
-  assert.deepEqual(read(timeline(all)), [["login", "gave back a"], ["other", "changed c"], ["login", "locked a b", "changed a", "created b"]]);
+  assert.deepEqual(read(timeline(all)), [["login", "gave back a"], ["other", "changed c"], ["login", "changed a", "created b"]]);
+  assert.deepEqual(read(timeline(all, "locks")), [["login", "locked a b", "gave back a"]]);
+});
+
+test("things are called as inside of their project", () => {
+  const all = events([0, "lock_acquired", lock("/p/src/a", LOGIN)], [1, "lock_acquired", lock("/p:main", LOGIN)], [2, "lock_acquired", lock("/q:main", LOGIN)]);
+  assert.deepEqual(read(timeline(all)), [["login", "locked src/a main /q:main"]]);
+});
+
+test("a conflict that is found again is told once in one go", () => {
+  const conflict = { conflictId: "1", conflictType: "file_edit", subject: "a", ours: {}, theirs: { holder: LOGIN } };
+  const all = events([0, "conflict_detected", conflict], [1, "conflict_detected", conflict], [2, "conflict_detected", { ...conflict, conflictId: "2" }]);
+  assert.deepEqual(read(timeline(all)), [["login", "is in conflict over a", "is in conflict over a"]]);
 });
 
 test("a pause begins a new entry", () => {
@@ -31,7 +43,7 @@ test("a pause begins a new entry", () => {
 });
 
 test("filters leave out the rest", () => {
-  const conflict = { conflictId: "1", conflictType: "file_edit", subject: "a", theirs: { holder: LOGIN } };
+  const conflict = { conflictId: "1", conflictType: "file_edit", subject: "a", ours: {}, theirs: { holder: LOGIN } };
   const all = events([0, "lock_acquired", lock("a", LOGIN)], [1, "file_changed", changed("a", LOGIN)], [2, "conflict_detected", conflict],
     [3, "conflict_resolved", { conflictId: "1", resolution: "ours", by: { deviceId: "phone" } }]);
   assert.deepEqual(read(timeline(all, "files")), [["login", "changed a"]]);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { latencyWord, linePath, MAX_SAMPLES, quantile, sampleOf, topOf, withSample } from "../../../src/web/app/core/server-series.js";
+import { latencyWord, linePath, MAX_SAMPLES, memoryWord, quantile, sampleOf, topOf, withSample } from "../../../src/web/app/core/server-series.js";
 import { lifeLeft, originWord, sections, valueWord } from "../../../src/web/app/core/server-settings.js";
 
 /** A report so many seconds after noon, with appends so far in two buckets and above. */
@@ -55,6 +55,10 @@ test("the top of a chart is a round number", () => {
 
 test("latencies are told in their unit", () => {
   assert.deepEqual([null, 0.000085, 0.0012, 0.025, 1.25].map(latencyWord), ["–", "85 µs", "1.2 ms", "25 ms", "1.3 s"]);
+});
+
+test("memory is told as it is set", () => {
+  assert.deepEqual([0, 5.5 * 2 ** 20, 72.4 * 2 ** 20, 2 ** 31, 2.5 * 2 ** 30].map(memoryWord), ["0 MB", "5.5 MB", "72 MB", "2 GB", "2.5 GB"]);
 });
 
 test("settings are told by section, with who set them", () => {

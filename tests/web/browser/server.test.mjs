@@ -17,7 +17,7 @@ scenario("places, memory and latencies are seen, and a conversation lives longer
   await call("POST", "/api/chat", { sessionId: session, message: "hello" });
   await desk.until("a place is taken", () => /^1 of /.test(document.querySelector("[role=meter]").getAttribute("aria-valuetext")));
   await page.getByText(/process \d+/).waitFor();
-  await desk.until("how long writing took is drawn", () => /half \d+/.test(document.querySelector(".chart svg").getAttribute("aria-label")));
+  await desk.until("how long writing took is drawn", () => /typical \d+/.test(document.querySelector(".chart svg").getAttribute("aria-label")));
 
   const before = await call("GET", `/api/sessions/${session}`);
   await page.getByRole("button", { name: /^Extend / }).click();

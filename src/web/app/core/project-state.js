@@ -1,6 +1,8 @@
 // A project as a person sees it: who works there, what is locked, what is in conflict. Folded from its channel
 // (docs/protocol.md §6). Pure.
 
+import { withinProject } from "./format.js";
+
 /** @typedef {{deviceId?: string, sessionId?: string}} Holder one of the two */
 
 /**
@@ -119,6 +121,17 @@ function lockFolded({ projectPath, locks }, kind, data, at) {
 function resolved(conflicts, { conflictId, resolution, by }) {
   const conflict = conflicts.get(conflictId);
   return conflict ? new Map(conflicts).set(conflictId, { ...conflict, resolution, resolvedBy: by }) : conflicts;
+}
+
+/**
+ * What a thing is called inside of its project: a file by its path there, a branch of its own repository by its name.
+ *
+ * @param {string} resourceId
+ * @param {string} projectPath
+ */
+export function thingName(resourceId, projectPath) {
+  const name = withinProject(resourceId, projectPath);
+  return name.startsWith(`${projectPath}:`) ? name.slice(projectPath.length + 1) : name;
 }
 
 /** @param {Holder | undefined} one @param {Holder | undefined} other */

@@ -2,7 +2,7 @@
 // newest first. Pure.
 
 import { decisionless, resolutionWord } from "./project-conflicts.js";
-import { isSame } from "./project-state.js";
+import { isSame, thingName } from "./project-state.js";
 
 /** @typedef {import("./project-state.js").Holder} Holder */
 /** @typedef {import("./project-state.js").ProjectEvent} ProjectEvent */
@@ -40,7 +40,8 @@ const REASONS = {
 const ENFORCEMENTS = { on: "let agents be held to locks", warn: "let agents only be warned of locks", off: "let agents go past locks" };
 
 /**
- * All events in entries, the newest first.
+ * All events in entries, the newest first. Among all others, the lock of a file that was changed says nothing more and is
+ * left out.
  *
  * @param {ProjectEvent[]} events in their order
  * @param {Filter} [filter]
@@ -61,7 +62,20 @@ export function timeline(events, filter = "all") {
       entries.push({ key: event.seq, actor, isServer, from: event.at, at: event.at, lines: [line] });
     }
   }
-  return entries.reverse();
+  if (filter === "all") for (const entry of entries) entry.lines = withoutMeans(entry.lines);
+  return entries.filter(({ lines }) => lines.length > 0).reverse();
+}
+
+/** Verbs of what is done for the sake of a change, and of changes. */
+const MEANS = new Set(["locked", "gave back"]);
+const ENDS = new Set(Object.values(CHANGES));
+
+/** @param {Line[]} lines */
+function withoutMeans(lines) {
+  const changed = new Set(lines.filter(({ verb }) => ENDS.has(verb)).flatMap(({ things }) => things));
+  return lines
+    .map((line) => (MEANS.has(line.verb) ? { ...line, things: line.things.filter((thing) => !changed.has(thing)) } : line))
+    .filter(({ verb, things }) => !MEANS.has(verb) || things.length > 0);
 }
 
 /**
@@ -99,7 +113,7 @@ function joins(last, { actor, isServer = false }, event) {
  * @param {Line} line
  */
 function added(lines, line) {
-  const alike = line.conflictId ? undefined : lines.find((other) => other.verb === line.verb && other.more === line.more && !other.conflictId);
+  const alike = lines.find((other) => other.verb === line.verb && other.more === line.more && other.conflictId === line.conflictId);
   if (!alike) {
     lines.push(line);
     return;
@@ -108,13 +122,14 @@ function added(lines, line) {
 }
 
 /** @param {ProjectEvent} event @returns {Told | null} */
-function tell({ seq, kind, data }) {
+function tell({ seq, kind, data, projectPath }) {
   const line = (/** @type {Partial<Line> & {icon: string, verb: string}} */ more) => ({ key: seq, tone: /** @type {const} */ ("plain"), things: [], more: "", ...more });
-  const things = () => data.locks.map((/** @type {any} */ lock) => lock.resourceId);
+  const name = (/** @type {string} */ thing) => thingName(thing, projectPath);
+  const things = () => data.locks.map((/** @type {any} */ lock) => name(lock.resourceId) || lock.lockType);
   const actor = data.holder ?? null;
   switch (kind) {
     case "file_changed":
-      return { sort: "files", actor, line: line({ icon: "file-pen", verb: CHANGES[data.changeType] ?? "changed", things: [data.filePath] }) };
+      return { sort: "files", actor, line: line({ icon: "file-pen", verb: CHANGES[data.changeType] ?? "changed", things: [name(data.filePath)] }) };
     case "lock_acquired":
       return { sort: "locks", actor, line: line({ icon: "lock", verb: "locked", things: things() }) };
     case "lock_waiting":
@@ -130,7 +145,7 @@ function tell({ seq, kind, data }) {
       const { conflictId, subject } = data;
       const isOver = data.resolution !== undefined;
       const verb = isOver ? decisionless(data) : "is in conflict over";
-      return { sort: "conflicts", actor: data.theirs.holder ?? null, line: line({ icon: "triangle-alert", tone: isOver ? "warn" : "bad", verb, things: [subject], conflictId }) };
+      return { sort: "conflicts", actor: data.theirs.holder ?? data.ours.holder ?? null, line: line({ icon: "triangle-alert", tone: isOver ? "warn" : "bad", verb, things: [name(subject)], conflictId }) };
     }
     case "conflict_resolved": {
       const by = data.by?.deviceId ? { deviceId: data.by.deviceId } : null;

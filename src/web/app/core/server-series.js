@@ -133,6 +133,13 @@ function round(value) {
   return Math.round(value * 10) / 10;
 }
 
+/** Memory in the units of the settings, powers of 1,024: `72 MB`, `2 GB`. @param {number} bytes */
+export function memoryWord(bytes) {
+  const megabytes = bytes / 2 ** 20;
+  if (megabytes < 1_000) return `${megabytes < 10 ? Number(megabytes.toFixed(1)) : Math.round(megabytes)} MB`;
+  return `${Number((megabytes / 1_024).toFixed(1))} GB`;
+}
+
 /** Seconds of a latency in words: `85 µs`, `1.2 ms`, `0.25 s`. @param {number | null} seconds */
 export function latencyWord(seconds) {
   if (seconds === null) return "–";

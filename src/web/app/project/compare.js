@@ -65,7 +65,7 @@ function Clash({ name, region, choice, choose }) {
   const sides = /** @type {const} */ ([["base", "Before"], ["ours", "What is there"], ["theirs", "What was wanted"]]);
   const isTaken = (/** @type {string} */ side) => choice === side || (choice === "both" && side !== "base");
   return html`<div class=${choice ? "clash is-decided" : "clash"} role="group" aria-label=${name}>
-    <div class="clash-head"><${Icon} name=${choice ? "circle-check" : "triangle-alert"} size=${16} /><h3>${name}</h3></div>
+    <div class="clash-head"><${Icon} name=${choice ? "circle-check" : "triangle-alert"} size=${16} /><h2>${name}</h2></div>
     <div class="clash-sides">${sides.map(([side, label]) => html`<figure key=${side} class=${`side-text is-${side} ${isTaken(side) ? "is-taken" : ""}`}>
       <figcaption>${label}</figcaption>
       ${region[side].length === 0 ? html`<p class="quiet">nothing</p>` : html`<${Lines} lines=${region[side]} />`}
@@ -78,6 +78,8 @@ function Clash({ name, region, choice, choose }) {
 
 /** @param {{lines: string[]}} props */
 function Lines({ lines }) {
+  // What follows the last newline of a file is no line.
+  const shown = lines.length > 1 && lines.at(-1) === "" ? lines.slice(0, -1) : lines;
   // A keyboard must be able to scroll it sideways.
-  return html`<pre class="lines" tabindex="0">${lines.join("\n")}${"\n"}</pre>`;
+  return html`<pre class="lines" tabindex="0">${shown.join("\n")}${"\n"}</pre>`;
 }

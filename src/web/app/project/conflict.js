@@ -94,8 +94,8 @@ function Conflict({ conflict }) {
     ${note && html`<p class="note is-warn" role="alert"><${Icon} name="info" /><span>${note}</span></p>`}
     ${versions?.hasChanged && !resolution && html`<p class="note is-warn" role="status"><${Icon} name="info" /><span>The file has changed since this was found. When you decide, you are shown what is there now first.</span></p>`}
     <div class="sides">
-      <${SideCard} title="What is there" side=${ours} />
-      <${SideCard} title="What was wanted" side=${theirs} />
+      <${SideCard} title="What is there" side=${ours} conflict=${conflict} />
+      <${SideCard} title="What was wanted" side=${theirs} conflict=${conflict} />
     </div>
     ${versions === null
       ? html`<${Loading} lines=${8} label="Loading the versions" />`
@@ -116,11 +116,14 @@ function Conflict({ conflict }) {
   </article>`;
 }
 
-/** @param {{title: string, side: import("../core/project-state.js").Side}} props */
-function SideCard({ title, side }) {
+/** @param {{title: string, side: import("../core/project-state.js").Side, conflict: Conflict}} props */
+function SideCard({ title, side, conflict }) {
+  const isBranch = conflict.conflictType === "git_merge";
   return html`<section class="card side-card">
-    <h3>${title}</h3>
-    <p><${HolderName} holder=${side.holder} /> ${side.what}</p>
+    <h2>${title}</h2>
+    ${isBranch
+      ? html`<p class="is-code">${side.what}</p>${side.holder && html`<p><${HolderName} holder=${side.holder} /> asked for the merge</p>`}`
+      : html`<p>${(side.holder || isOfFile(conflict)) && html`<${HolderName} holder=${side.holder} />`} ${side.what}</p>`}
     <p class="quiet"><${TimeAgo} at=${side.at} />${side.hash && html` · <span class="is-code" title=${side.hash}>${side.hash.slice(0, 8)}</span>`}</p>
   </section>`;
 }

@@ -4,7 +4,7 @@ import { Badge } from "../components/badge.js";
 import { Icon } from "../components/icon.js";
 import { TimeAgo } from "../components/time-ago.js";
 import { withinProject } from "../core/format.js";
-import { kindOf, resolutionWord } from "../core/project-conflicts.js";
+import { isOfFile, kindOf, resolutionWord } from "../core/project-conflicts.js";
 import { conflictsOf } from "../core/project-state.js";
 import { formatRoute } from "../core/routes.js";
 import { html } from "../ui.js";
@@ -27,11 +27,13 @@ export function Conflicts({ project }) {
 function Row({ conflict }) {
   const { icon, word } = kindOf(conflict);
   const { projectPath, conflictId, resolution, ours, theirs } = conflict;
+  // Behind a branch there is nobody; behind a file there is.
+  const names = [ours, theirs].filter(({ holder }) => holder || isOfFile(conflict)).map(({ holder }) => holderName(holder));
   return html`<li><a class="row" href=${formatRoute({ view: "project", projectPath, conflictId })}>
     <span class=${resolution ? "quiet" : "is-bad-text"}><${Icon} name=${resolution ? "circle-check" : icon} /></span>
     <span class="row-main">
       <span class="row-title is-code">${withinProject(conflict.subject, projectPath)}</span>
-      <span class="row-more"><span class="row-project">${resolution ? resolutionWord(resolution) : word} · ${holderName(ours.holder)}, ${holderName(theirs.holder)}</span></span>
+      <span class="row-more"><span class="row-project">${resolution ? resolutionWord(resolution) : word} · ${names.join(", ")}</span></span>
     </span>
     <span class="row-side"><${TimeAgo} at=${conflict.foundAt} />
       ${!resolution && html`<span class="row-badges"><${Badge} tone="bad">decide<//></span>`}</span>

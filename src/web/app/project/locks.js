@@ -5,8 +5,8 @@ import { Button } from "../components/button.js";
 import { confirmed } from "../components/dialog.js";
 import { Icon } from "../components/icon.js";
 import { TimeAgo } from "../components/time-ago.js";
-import { duration, withinProject } from "../core/format.js";
-import { lockedThings } from "../core/project-state.js";
+import { duration } from "../core/format.js";
+import { lockedThings, thingName } from "../core/project-state.js";
 import { api } from "../state/api.js";
 import { tellError, toast } from "../state/toasts.js";
 import { html, useEffect, useState } from "../ui.js";
@@ -43,7 +43,7 @@ export function Locks({ project, channel }) {
  */
 function Thing({ thing, project, channel }) {
   const { icon, word } = LOOKS[thing.lockType] ?? { icon: "lock", word: thing.lockType };
-  const name = withinProject(thing.resourceId, project.projectPath);
+  const name = thingName(thing.resourceId, project.projectPath);
   const takeAway = async () => {
     const holders = thing.held.map(({ holder }) => holderName(holder)).join(", ");
     const isSure = await confirmed({

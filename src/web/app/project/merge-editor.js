@@ -38,7 +38,7 @@ export function MergeEditor({ text, regions, isBusy, isEdited, onText, onSend, o
   };
   return html`<section class="merge" aria-labelledby=${id}>
     <div class="merge-head">
-      <h3 id=${id}>Written together</h3>
+      <h2 id=${id}>Written together</h2>
       ${isEdited && html`<${Button} look="bare" icon="history" onClick=${onStartOver}>Start over<//>`}
     </div>
     <textarea ref=${area} class="input is-code merge-text" aria-labelledby=${id} wrap="off" spellcheck=${false} autocapitalize="off" autocomplete="off"

@@ -51,8 +51,8 @@ function Row({ session, role }) {
     </span>
     <span class="row-side"><${TimeAgo} at=${session.lastActivityAt} />
       <span class="row-badges">
-        ${role === "primary" && html`<${Badge} tone="accent" label="The oldest one at work here">leads<//>`}
-        ${role === "secondary" && html`<${Badge} tone="good" label="At work here">at work<//>`}
+        ${role === "primary" && html`<${Badge} tone="good" label="At work here, the oldest one">leads<//>`}
+        ${role === "secondary" && html`<${Badge} label="At work here">at work<//>`}
         ${session.queued > 0 && html`<${Badge} label=${plural(session.queued, "message")}>${session.queued}<//>`}
       </span></span>
   </a></li>`;

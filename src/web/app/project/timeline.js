@@ -3,7 +3,6 @@
 import { Button } from "../components/button.js";
 import { Icon } from "../components/icon.js";
 import { TimeAgo } from "../components/time-ago.js";
-import { withinProject } from "../core/format.js";
 import { byDay, timeline } from "../core/project-timeline.js";
 import { formatRoute } from "../core/routes.js";
 import { MAX_EVENTS } from "../state/project-channel.js";
@@ -72,7 +71,7 @@ function Row({ entry, projectPath }) {
 
 /** @param {{line: import("../core/project-timeline.js").Line, projectPath: string}} props */
 function Words({ line, projectPath }) {
-  const names = line.things.slice(0, FEW_THINGS).map((thing) => withinProject(thing, projectPath));
+  const names = line.things.slice(0, FEW_THINGS);
   const left = line.things.length - names.length;
   const words = html`${line.verb}${names.map((name, place) => html`${place > 0 && ","} <span class="is-code">${name}</span>`)}${left > 0 && ` and ${left} more`}${line.more && html`<span class="quiet"> · ${line.more}</span>`}`;
   if (!line.conflictId) return words;

@@ -3,7 +3,8 @@
 import { Button } from "../components/button.js";
 import { Empty } from "../components/empty.js";
 import { StatusMark } from "../components/status.js";
-import { baseName, bytes, duration, plural } from "../core/format.js";
+import { baseName, duration, plural } from "../core/format.js";
+import { memoryWord } from "../core/server-series.js";
 import { lifeLeft } from "../core/server-settings.js";
 import { formatRoute } from "../core/routes.js";
 import { titleOf } from "../core/session-list.js";
@@ -53,7 +54,7 @@ function Row({ session, now }) {
     <div class="agent-main">
       <a class="agent-title" href=${formatRoute({ view: "session", sessionId })}>${titleOf(session)}</a>
       <span class="row-more"><span class="row-project">${baseName(projectPath)}</span>
-        ${pid ? html`<span>${bytes(memoryBytes ?? 0)}</span><span class="agent-pid">process ${pid}</span>` : html`<span>no process</span>`}
+        ${pid ? html`<span>${memoryWord(memoryBytes ?? 0)}</span><span class="agent-pid">process ${pid}</span>` : html`<span>no process</span>`}
         ${queued > 0 && html`<span>${plural(queued, "message")} queued</span>`}
         ${lagEvents > 0 && html`<span>a device is ${lagEvents} behind</span>`}</span>
     </div>

@@ -18,7 +18,7 @@ export function Settings() {
       ${sections(settings).map(({ section, settings: own }) => html`<details key=${section} class="card setting-section">
         <summary><span class="is-code">${section}</span><span class="quiet">${changedWord(own)}</span></summary>
         <dl>${own.map(({ key, name, value, origin, meaning }) => html`<div key=${key}>
-          <dt><span class="is-code">${name}</span> ${originWord(origin) && html`<${Badge} tone="accent">${originWord(origin)}<//>`}<small>${plain(meaning)}</small></dt>
+          <dt><span class="is-code">${name}</span> ${originWord(origin) && html`<${Badge}>${originWord(origin)}<//>`}<small>${plain(meaning)}</small></dt>
           <dd class="is-code">${valueWord(value)}</dd>
         </div>`)}</dl>
       </details>`)}
