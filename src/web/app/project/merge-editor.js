@@ -23,8 +23,8 @@ export function MergeEditor({ text, regions, isBusy, isEdited, onText, onSend, o
   const marks = marksLeft(text, regions);
   const places = Math.ceil(marks.length / MARKS_OF_A_PLACE);
   useLayoutEffect(() => {
-    area.current.scrollIntoView({ block: "nearest" });
     area.current.focus({ preventScroll: true });
+    area.current.closest("section").scrollIntoView({ block: "nearest" });
   }, []);
   const showNext = () => {
     const { current } = area;
@@ -50,7 +50,7 @@ export function MergeEditor({ text, regions, isBusy, isEdited, onText, onSend, o
     </p>
     <div class="merge-foot">
       <${Button} onClick=${onLeave}>Cancel<//>
-      <${Button} look="main" icon="check" isBusy=${isBusy} onClick=${() => (marks.length > 0 ? showNext() : onSend())} aria-disabled=${marks.length > 0}>Write this<//>
+      <${Button} look="main" icon="check" isBusy=${isBusy} onClick=${() => (marks.length > 0 ? showNext() : onSend())}>Write this<//>
     </div>
   </section>`;
 }

@@ -13,7 +13,7 @@ const number = (value) => (value === null ? "–" : value < 10 && value % 1 ? va
 /** @param {number | null} value */
 const size = (value) => memoryWord(value ?? 0);
 
-/** What each shows. @type {Array<{title: string, least: number, word: (value: number | null) => string, lines: Array<{name: string, value: (sample: Sample) => number | null}>}>} */
+/** What each shows. @type {Array<{title: string, least: number, unit?: number, word: (value: number | null) => string, lines: Array<{name: string, value: (sample: Sample) => number | null}>}>} */
 const CHARTS = [
   {
     title: "Writing to disk", least: 0.001, word: latencyWord,
@@ -36,14 +36,14 @@ const CHARTS = [
     lines: [{ name: "messages", value: ({ queued }) => queued }, { name: "for an agent", value: ({ waiting }) => waiting }],
   },
   {
-    title: "Memory", least: 1 << 20, word: size,
+    title: "Memory", least: 2 ** 20, unit: 2 ** 20, word: size,
     lines: [{ name: "agents", value: ({ agentBytes }) => agentBytes }, { name: "server", value: ({ serverBytes }) => serverBytes }],
   },
 ];
 
 export function Charts() {
   return html`<section aria-labelledby="charts-heading">
-    <h2 class="list-heading" id="charts-heading">The last five minutes</h2>
+    <h2 class="list-heading" id="charts-heading">The last minutes</h2>
     <div class="charts">${CHARTS.map((chart) => html`<${Chart} key=${chart.title} samples=${samples.value} ...${chart} />`)}</div>
   </section>`;
 }
