@@ -10,12 +10,16 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::support::node::{holds, live};
+use crate::support::node::{holds_within, live};
 use crate::support::server::{Home, TestServer};
+
+/// How long one file may take: some open a dozen windows, and a busy machine draws them slowly.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Whoever has it may start a browser.
 static MACHINE: Mutex<()> = Mutex::const_new(());
@@ -53,7 +57,7 @@ impl Scenario {
     }
 
     async fn holds(self) {
-        holds(live(&self.file, &self.server, &self.home, &self.session)).await;
+        holds_within(PATIENCE, live(&self.file, &self.server, &self.home, &self.session)).await;
         self.server.stop().await;
     }
 }
@@ -117,7 +121,7 @@ async fn the_main_views_are_accessible_and_fit_every_width() {
 async fn a_server_that_is_killed_is_waited_for() {
     let Scenario { home, server, session, file, _machine } = Scenario::new("restart").await;
     let port = server.url("").rsplit_once(':').unwrap().1.parse().unwrap();
-    let testing = holds(live(&file, &server, &home, &session));
+    let testing = holds_within(PATIENCE, live(&file, &server, &home, &session));
     tokio::pin!(testing);
     // The scenario kills the server; here it is only started again.
     let server = tokio::select! {

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
-import { call, conversation, device, link, projectPath, scenario, session } from "./support/scenario.mjs";
+import { call, device, link, projectPath, scenario, session } from "./support/scenario.mjs";
 import { conversationOf, listOf } from "./support/views.mjs";
 import { DESK, PHONE, TABLET } from "./support/window.mjs";
 
@@ -34,28 +34,29 @@ fn acknowledge(&mut self, seq: Seq) -> Result<(), JournalError> {
 
 /** A conversation as it looks in the middle of a day's work, and others beside it. */
 async function work() {
-  const { client, events } = await device("laptop", { deviceName: "Laptop" });
-  await client.subscribe(session);
+  const { client } = await device("laptop", { deviceName: "Laptop" });
+  const title = "The cursor test fails after a restart";
   const says = async (text) => {
     const messageId = crypto.randomUUID();
     const ended = new Promise((resolve) => client.on("event", ({ kind, data }) => kind === "turn_ended" && data.messageId === messageId && resolve()));
     const asked = new Promise((resolve) => client.on("event", ({ kind, data }) => kind === "approval_requested" && resolve(data)));
-    await client.submit(session, text, { messageId });
+    await client.submit(main, text, { messageId });
     return { ended, asked };
   };
   for (const [title, text] of [["Rename the fields of the protocol", "done"], ["Why is the build slow?", "/error the model is overloaded"], ["Release notes for 0.2", "hello"]]) {
     const created = await client.createSession({ projectPath, title });
     await client.submit(created, text);
   }
-  await call("PATCH", `/api/sessions/${session}`, { title: "The cursor test fails after a restart" });
+  const main = await client.createSession({ projectPath, title });
+  await client.subscribe(main);
   for (const text of ["Why does the cursor test fail?", ANSWER]) await (await says(text)).ended;
   const { asked, ended } = await says("/write cursor.rs fn acknowledge() {}");
   const { requestId } = await asked;
-  await client.approve(session, requestId, { decision: "allow" });
+  await client.approve(main, requestId, { decision: "allow" });
   await ended;
   await (await says("/tool cargo test resumes")).asked;
-  await client.submit(session, "Then write the changelog");
-  return { client, events };
+  await client.submit(main, "Then write the changelog");
+  return main;
 }
 
 /** Nothing is wider than the window: nobody scrolls sideways. */
@@ -93,10 +94,10 @@ scenario("who comes first sees what to do", async ({ open }) => {
 
 scenario("the main views fit every width, and are accessible", async ({ open }) => {
   await mkdir(FOLDER, { recursive: true });
-  await work();
+  const main = await work();
   const views = [
     ["conversations", "/", (page) => listOf(page).rows.nth(3)],
-    ["conversation", conversation, (page) => conversationOf(page).questions],
+    ["conversation", `/s/${main}`, (page) => conversationOf(page).questions],
     ["projects", "/projects", (page) => page.getByRole("main").getByRole("listitem").first()],
     ["project", `/p/${encodeURIComponent(projectPath)}`, (page) => page.getByRole("main").getByRole("heading").first()],
     ["server", "/server", (page) => page.getByRole("main").getByRole("heading").first()],
