@@ -280,7 +280,7 @@ async fn health_and_the_page_need_no_token() {
     let (status, health) = answer(reqwest::Client::new().get(wire.url("/health"))).await;
     assert_eq!((status, &health["status"]), (200, &json!("ok")));
     assert_eq!(health["storage"]["ok"], true);
-    for path in ["/health/live", "/health/ready", "/style.css", "/icon.svg"] {
+    for path in ["/health/live", "/health/ready", "/style/base.css", "/icon.svg"] {
         let response = reqwest::get(wire.url(path)).await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
     }
@@ -290,6 +290,10 @@ async fn health_and_the_page_need_no_token() {
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+    for path in ["/icon.svg", "/sw.js"] {
+        let alone = reqwest::get(wire.url(path)).await.unwrap();
+        assert_eq!(alone.headers()["content-security-policy"], policy, "{path} is shown or run by itself");
+    }
     let tag = page.headers()["etag"].clone();
     let again = reqwest::Client::new().get(wire.url("/")).header("If-None-Match", tag);
     assert_eq!(again.send().await.unwrap().status(), 304);
@@ -308,7 +312,10 @@ async fn the_client_for_programs_is_served_part_by_part_and_nothing_beside_it() 
         let again = reqwest::Client::new().get(wire.url(path)).header("If-None-Match", tag);
         assert_eq!(again.send().await.unwrap().status(), 304, "{path}");
     }
-    for path in ["/client", "/client/", "/client/nothing.js", "/client%2F..%2F..%2Flib.rs", "/..%2Flib.rs"] {
+    for path in ["/client", "/client/", "/client/nothing.js", "/client%2F..%2F..%2Flib.rs", "/..%2Flib.rs"]
+        .into_iter()
+        .chain(["/vendor/update", "/vendor/preact/preact.d.ts"])
+    {
         assert_eq!(refusal(reqwest::Client::new().get(wire.url(path))).await.0, 404, "{path}");
     }
     wire.stop().await;

@@ -85,6 +85,31 @@ async fn the_first_view_is_light_and_loads_at_once() {
 }
 
 #[tokio::test]
+async fn events_are_folded_into_what_a_conversation_looks_like() {
+    holds(node("app/transcript.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn the_state_of_a_conversation_follows_its_events() {
+    holds(node("app/session-state.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn of_a_long_list_the_part_in_view_is_drawn() {
+    holds(node("app/window.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn calls_changes_questions_and_drafts_are_told() {
+    holds(node("app/content.test.mjs")).await;
+}
+
+#[tokio::test]
+async fn markdown_never_becomes_markup() {
+    holds(node("app/markdown.test.mjs")).await;
+}
+
+#[tokio::test]
 async fn what_the_server_serves_can_be_imported_and_talks_to_it() {
     holds_against_a_server("served.test.mjs").await;
 }

@@ -30,6 +30,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 const PERMISSIONS_POLICY: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), \
      midi=(), payment=(), usb=()";
 
+/// It lives beside the page, and brings its own policy.
+const SERVICE_WORKER: &str = "sw.js";
+
 /// The page. Its views are fragments of this one address.
 pub(super) async fn index(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     answer(&request, "index.html")
@@ -53,11 +56,14 @@ fn answer(request: &HttpRequest, name: &str) -> Result<HttpResponse, ApiError> {
         .insert_header(header::ETag(tag))
         .insert_header((header::VARY, "accept-encoding"))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
-        .insert_header((header::PERMISSIONS_POLICY, PERMISSIONS_POLICY))
-        .insert_header((header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"));
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    if has_policy(name, &kind) {
+        response
+            .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+            .insert_header((header::PERMISSIONS_POLICY, PERMISSIONS_POLICY))
+            .insert_header((header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"))
+            .insert_header((header::REFERRER_POLICY, "no-referrer"));
+    }
     if is_known {
         return Ok(response.finish());
     }
@@ -90,6 +96,12 @@ fn kind_of(name: &str) -> Option<Mime> {
         mime::IMAGE | mime::FONT | mime::APPLICATION => Some(kind),
         _ => None,
     }
+}
+
+/// Whether a browser shows or runs it by itself. Everything else is under the policy of the page that asked for it, and
+/// would only carry these headers along: with the many small files of the first view they weigh as much as a library.
+fn has_policy(name: &str, kind: &Mime) -> bool {
+    name == SERVICE_WORKER || kind.subtype() == mime::HTML || kind.subtype() == mime::SVG
 }
 
 fn takes_gzip(request: &HttpRequest) -> bool {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -33,12 +34,17 @@ pub(crate) fn node(file: &str) -> Command {
 }
 
 /// Runs a file of tests; all of them must have been run, and must hold.
-pub(crate) async fn holds(mut command: Command) {
+pub(crate) async fn holds(command: Command) {
+    holds_within(3 * PATIENCE, command).await;
+}
+
+/// The same, for what may take longer.
+pub(crate) async fn holds_within(patience: Duration, mut command: Command) {
     // A file, and no pipe: where Node does not end, what it has said so far is the only trace.
     let told = tempfile::NamedTempFile::new().unwrap();
     let out = told.reopen().unwrap();
     let mut child = command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
-    let ended = timeout(3 * PATIENCE, child.wait()).await;
+    let ended = timeout(patience, child.wait()).await;
     let report = std::fs::read_to_string(told.path()).unwrap();
     let status = ended.unwrap_or_else(|_| panic!("node does not end\n{report}")).unwrap();
     let count = |what: &str| {

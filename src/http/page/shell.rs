@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use super::packed::{Packed, short};
-use super::{Web, kind_of};
+use super::{SERVICE_WORKER, Web, kind_of};
 
 /// Its name among the assets.
 pub(super) const NAME: &str = "shell.js";
 
 /// Ends of names: what the worker asks for by itself, and what no page does.
-const LEFT_OUT: &[&str] = &["sw.js", "package.json", "LICENSE"];
+const LEFT_OUT: &[&str] = &[SERVICE_WORKER, "package.json", "LICENSE"];
 
 /// The script: `self.SHELL = {version, files: {name: hash}}`.
 pub(super) fn script() -> Packed {

@@ -15,6 +15,7 @@ import { titleOf } from "./core/session-list.js";
 import { approvalsWaiting, connection, sessions } from "./state/connection.js";
 import { go, route } from "./state/route.js";
 import { addShortcuts } from "./state/shortcuts.js";
+import { isWide } from "./state/width.js";
 import { turnTheme } from "./state/theme.js";
 import { toast } from "./state/toasts.js";
 import { html, useEffect } from "./ui.js";
@@ -52,7 +53,7 @@ function Shell() {
   return html`<div class=${`shell is-at-${now.view}`}>
     <a class="skip" href="#main" onClick=${focusMain}>Skip to the content</a>
     <div class="banners"><${ConnectionBanner} /><${NextVersion} /></div>
-    <aside class="side" aria-label="Conversations"><${SessionsPane} /></aside>
+    <div class="side" role=${now.view === "sessions" && !isWide.value ? "main" : "complementary"} aria-label="Conversations"><${SessionsPane} /></div>
     <main class="main" id="main" tabindex="-1"><${Place} /></main>
     <${Tabs} />
   </div>`;

@@ -1,16 +1,18 @@
 // Starts the app.
 
 import { App } from "./app.js";
+import { loadIcons } from "./components/icon.js";
 import { begin } from "./state/connection.js";
 import { adoptToken } from "./state/identity.js";
 import { nextVersion } from "./state/next-version.js";
-import { watchQuestions } from "./state/notices.js";
 import { readAddress } from "./state/route.js";
+import { watchQuestions } from "./state/notices.js";
 import { listenToKeys } from "./state/shortcuts.js";
 import { html, render } from "./ui.js";
 
 adoptToken();
 readAddress();
+void loadIcons();
 void begin();
 listenToKeys();
 watchQuestions();

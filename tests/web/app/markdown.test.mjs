@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { chunksOf } from "../../../src/web/app/core/chunks.js";
 import { elementsOf } from "../../../src/web/app/conversation/markdown.js";
 
 /** The elements as short text: `p(…)` for an element, with what of its properties counts. */
@@ -47,4 +48,19 @@ test("what no parser takes is still there to be read", () => {
   const deep = ">".repeat(20_000) + "x";
   assert.ok(shown(deep).endsWith("x)".padEnd(2)) || shown(deep).includes("x"));
   for (const odd of ["", "\n", "```", "|", "[", "![](", "- ", "*".repeat(5_000), "\0", "[a]: b"]) assert.equal(typeof shown(odd), "string");
+});
+
+test("an answer that grows is cut where nothing that comes can change what stands before", () => {
+  const part = (name) => `# ${name}\n\n${"some words\n".repeat(100)}\n\`\`\`js\nconst a = 1;\n\n\n${"x();\n\n".repeat(200)}\`\`\`\n\n`;
+  const whole = part("one") + part("two") + part("three");
+  let last = [];
+  for (let length = 0; length <= whole.length; length += 7) {
+    const chunks = chunksOf(whole.slice(0, length));
+    assert.equal(chunks.join(""), whole.slice(0, length));
+    assert.deepEqual(chunks.slice(0, last.length - 1), last.slice(0, -1), "what is over stays");
+    last = chunks;
+  }
+  const chunks = chunksOf(whole);
+  assert.ok(chunks.length >= 3, String(chunks.length));
+  for (const chunk of chunks) assert.equal((chunk.match(/```/g) ?? []).length % 2, 0, "no code is cut");
 });

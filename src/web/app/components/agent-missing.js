@@ -1,4 +1,4 @@
-// Says that no agent can be started on the server's machine, and what to do about it.
+// Says that the agent is not on the server's machine, or cannot be started, and what to do about it.
 
 import { health, lookAgain } from "../state/health.js";
 import { html } from "../ui.js";
@@ -7,13 +7,13 @@ import { Icon } from "./icon.js";
 
 export function AgentMissing() {
   const agent = health.value?.agent;
-  if (!agent || agent.ok) return null;
+  if (!agent || (agent.ok && agent.found)) return null;
   return html`<div class="note is-warn" role="status">
     <${Icon} name="triangle-alert" />
     <div>
-      <p>${agent.trouble ?? `The agent ${agent.command} was not found.`}</p>
-      ${!agent.found && html`<p>On the machine of the server run <code>npm install -g @anthropic-ai/claude-code</code>, then start
-        the server again. Conversations can be read meanwhile.</p>`}
+      ${!agent.found && html`<p><b>Claude Code is not installed</b> on the machine of the server. The built-in simulator answers instead, and only echoes.</p>
+        <p>Run <code>npm install -g @anthropic-ai/claude-code</code> there, then start the server again.</p>`}
+      ${agent.trouble && html`<p>${agent.trouble}</p>`}
       <${Button} icon="refresh-cw" onClick=${() => void lookAgain()}>Look again<//>
     </div>
   </div>`;

@@ -8,6 +8,7 @@ import { go } from "../state/route.js";
 import { html, signal, useEffect, useId, useSignal } from "../ui.js";
 import { Button } from "./button.js";
 import { closeDialog, Dialog, openDialog } from "./dialog.js";
+import { FolderPicker } from "./folder-picker.js";
 import { Icon } from "./icon.js";
 
 /** More do not fit above the keyboard of a phone; the field takes all others. */
@@ -36,6 +37,7 @@ function NewSession({ projectPath }) {
   const chosen = useSignal(projectPath || recent[0] || "");
   const problem = useSignal("");
   const isBusy = useSignal(false);
+  const isBrowsing = useSignal(false);
   useEffect(() => {
     void api("GET", "/api/projects").then((answer) => (roots.value = answer.allowedRoots ?? []), () => {});
   }, []);
@@ -73,6 +75,10 @@ function NewSession({ projectPath }) {
       ${roots.value.length > 0 && html`<small>It must lie in ${roots.value.join(" or ")}.</small>`}
       <datalist id=${listId}>${[...recent, ...roots.value].map((path) => html`<option key=${path} value=${path} />`)}</datalist>
     </label>
+    ${roots.value.length > 0 && html`<details class="more" onToggle=${(/** @type {any} */ event) => (isBrowsing.value = event.currentTarget.open)}>
+      <summary>Browse folders</summary>
+      ${isBrowsing.value && html`<${FolderPicker} start=${chosen.value || roots.value[0]} onChoose=${(/** @type {string} */ path) => (chosen.value = path)} />`}
+    </details>`}
     <label class="field"><span>Title <small>(optional)</small></span>
       <input class="input" name="title" maxlength="200" autocomplete="off" placeholder="What it is about" /></label>
     <details class="more"><summary>More</summary>

@@ -41,9 +41,11 @@ export function ApprovalCard({ client, sessionId, approval, project, isFirst = t
       else tellError(error);
     }
   };
+  const allow = (/** @type {"once" | "session"} */ scope) => answer({ decision: "allow", scope });
   const deny = () => answer({ decision: "deny", ...(reason.value?.trim() ? { message: reason.value.trim() } : {}) });
   const isOff = isBusy.value || !isConnected.value;
   const canRemember = Array.isArray(suggestions) ? suggestions.length > 0 : Boolean(suggestions);
+  const isPlan = form === "plan";
   const shared = { answer, isOff, reason, deny };
   if (!isFirst && !isOpened.value) {
     return html`<button type="button" class="approval is-folded" aria-expanded="false" onClick=${() => (isOpened.value = true)}>
@@ -51,14 +53,15 @@ export function ApprovalCard({ client, sessionId, approval, project, isFirst = t
   }
   return html`<article class="approval" aria-label=${`${title} ${detail}`}>
     <header class="approval-head"><${Icon} name=${icon} />
-      <h3>${headline(form, title)}</h3>${detail && form !== "question" && html`<span class="approval-detail">${detail}</span>`}</header>
+      <h2>${headline(form, title)}</h2>${detail && form !== "question" && html`<span class="approval-detail">${detail}</span>`}</header>
     ${description && form !== "question" && description !== title && html`<p class="approval-why">${description}</p>`}
     ${form === "question" ? html`<${Choices} input=${input} shared=${shared} />` : html`
       <div class="approval-body"><${ToolInput} name=${tool} input=${input} project=${project} /></div>
       ${reason.value === null ? html`<div class="approval-actions">
-        <${Button} look="main" icon="check" disabled=${isOff} onClick=${() => answer({ decision: "allow", scope: "once" })}>${form === "plan" ? "Go ahead" : "Allow once"}<//>
-        <${Button} icon="x" disabled=${isOff} onClick=${() => (reason.value = "")}>${form === "plan" ? "Keep planning" : "Deny"}<//>
-        ${canRemember && html`<${Button} class="for-session" icon="shield-check" disabled=${isOff} onClick=${() => answer({ decision: "allow", scope: "session" })}>Allow for the session<//>`}
+        <${Button} look="main" icon="check" disabled=${isOff} onClick=${() => allow("once")}>${isPlan ? "Go ahead" : "Allow once"}<//>
+        <${Button} icon="x" disabled=${isOff} onClick=${() => (reason.value = "")}>${isPlan ? "Keep planning" : "Deny"}<//>
+        ${canRemember && html`<${Button} class="for-session" icon="shield-check" disabled=${isOff} onClick=${() => allow("session")}>
+          Allow for the session<//>`}
       </div>` : html`<${Denial} shared=${shared} />`}`}
     ${!isConnected.value && html`<p class="quiet approval-off">It can be answered when the connection is back.</p>`}
   </article>`;

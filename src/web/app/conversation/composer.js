@@ -5,15 +5,11 @@ import { Button } from "../components/button.js";
 import { Icon } from "../components/icon.js";
 import { Menu } from "../components/menu.js";
 import { bytes } from "../core/format.js";
-import { draftKey, draftOf, draftsOfOthers, takenOver } from "../core/drafts.js";
 import { attach, letGo } from "../state/attachments.js";
-import { connection, countUnsent, nameOf } from "../state/connection.js";
-import { deviceId } from "../state/identity.js";
+import { connection, countUnsent } from "../state/connection.js";
 import { tellError } from "../state/toasts.js";
 import { classes, html, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.js";
-
-/** A draft is written down when somebody pauses: every time is an event that is kept for ever. */
-const DRAFT_AFTER_MS = 1_200;
+import { OtherDrafts, useDraft } from "./draft.js";
 
 /** Said again before the ten seconds are over for which it holds (docs/protocol.md, presence). */
 const TYPING_EVERY_MS = 4_000;
@@ -26,8 +22,7 @@ const TYPING_EVERY_MS = 4_000;
  */
 export function Composer({ client, sessionId, conversation, onSent }) {
   const text = useSignal("");
-  /** @type {import("../../vendor/signals/signals.js").Signal<Attachment[]>} */
-  const attached = useSignal([]);
+  const { attached, addFiles, remove, clear } = useAttached();
   const isDropping = useSignal(false);
   const input = useRef(/** @type {any} */ (null));
   const files = useRef(/** @type {any} */ (null));
@@ -38,7 +33,6 @@ export function Composer({ client, sessionId, conversation, onSent }) {
   const draft = useDraft(client, sessionId, conversation, text);
   const typing = useRef(0);
   useGrowing(input, text.value);
-  useEffect(() => () => attached.peek().forEach(letGo), []);
   // A keyboard that slides over half of a phone is for whoever asks for it.
   useEffect(() => {
     if (matchMedia("(pointer: fine)").matches) input.current?.focus();
@@ -51,20 +45,6 @@ export function Composer({ client, sessionId, conversation, onSent }) {
     typing.current = Date.now();
     client.activity(sessionId, "typing");
   };
-  const addFiles = (/** @type {Iterable<File>} */ list) => {
-    for (const file of list) {
-      const begun = attach(file, (ready) => {
-        attached.value = attached.peek().map((one) => (one.id === ready.id ? ready : one));
-      });
-      attached.value = [...attached.peek(), begun];
-    }
-    input.current?.focus();
-  };
-  const remove = (/** @type {Attachment} */ gone) => {
-    letGo(gone);
-    attached.value = attached.peek().filter((one) => one.id !== gone.id);
-  };
-
   const ready = attached.value.filter(({ block }) => block);
   const isBringing = attached.value.some(({ block, error }) => !block && !error);
   const canSend = !isClosed && !isBringing && (text.value.trim() !== "" || ready.length > 0);
@@ -79,8 +59,7 @@ export function Composer({ client, sessionId, conversation, onSent }) {
       if (error.code !== "closed" && !text.peek()) text.value = words;
     });
     countUnsent();
-    attached.value.forEach(letGo);
-    attached.value = [];
+    clear();
     text.value = "";
     typing.current = 0;
     draft.sent();
@@ -112,18 +91,23 @@ export function Composer({ client, sessionId, conversation, onSent }) {
   };
   const interrupt = () => client.interrupt(sessionId).catch(tellError);
 
-  if (isClosed) return html`<div class="composer"><p class="quiet composer-closed"><${Icon} name="archive" size=${16} />This conversation is closed. Its history stays.</p></div>`;
+  if (isClosed) {
+    return html`<div class="composer"><p class="quiet composer-closed">
+      <${Icon} name="archive" size=${16} />This conversation is closed. Its history stays.</p></div>`;
+  }
   return html`<form class=${classes("composer", isDropping.value && "is-dropping")} onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); send("queue"); }}
     onDragOver=${onDrag} onDragLeave=${onDrag} onDrop=${onDrop}>
-    <${OtherDrafts} client=${client} sessionId=${sessionId} conversation=${conversation} text=${text} draft=${draft} />
-    ${attached.value.length > 0 && html`<ul class="composer-files">${attached.value.map((one) => html`<${AttachedFile} key=${one.id} file=${one} onRemove=${() => remove(one)} />`)}</ul>`}
+    <${OtherDrafts} conversation=${conversation} text=${text} draft=${draft} />
+    ${attached.value.length > 0 && html`<ul class="composer-files">
+      ${attached.value.map((one) => html`<${AttachedFile} key=${one.id} file=${one} onRemove=${() => remove(one)} />`)}</ul>`}
     <div class="composer-box">
       <${Button} look="bare" icon="paperclip" label="Attach files" onClick=${() => files.current.click()} />
       <input ref=${files} type="file" multiple hidden onChange=${(/** @type {any} */ event) => { addFiles([...event.target.files]); event.target.value = ""; }} />
       <textarea ref=${input} id="composer" rows="1" aria-label="Message" placeholder=${placeholder(isRunning)} value=${text.value}
         onInput=${onInput} onKeyDown=${onKeyDown} onPaste=${onPaste} onBlur=${draft.now}></textarea>
       ${isRunning && !canSend && html`<${Button} class="stop" icon="square" label="Interrupt the agent" onClick=${interrupt} />`}
-      ${(!isRunning || canSend) && html`<${Button} type="submit" look="main" class="send" icon="arrow-up" label=${isRunning ? "Queue the message" : "Send"} disabled=${!canSend} isBusy=${isBringing} />`}
+      ${(!isRunning || canSend) && html`<${Button} type="submit" look="main" class="send" icon="arrow-up" disabled=${!canSend} isBusy=${isBringing}
+        label=${isRunning ? "Queue the message" : "Send"} />`}
       ${isRunning && canSend && html`<${Menu} label="More ways to send" icon="chevron-up" place="up" actions=${[
         { label: "Send after this turn", icon: "list", onClick: () => send("queue") },
         { label: "Interrupt and send now", icon: "zap", onClick: () => send("now") },
@@ -136,80 +120,31 @@ export function Composer({ client, sessionId, conversation, onSent }) {
 
 /** @param {boolean} isRunning */
 function placeholder(isRunning) {
-  if (connection.value.state !== "connected") return "Write; it is sent when you are back";
+  if (connection.value.state !== "connected") return "Sent when you are back";
   return isRunning ? "Write what comes next" : "Write a message";
 }
 
-/**
- * Keeps the own draft in the shared state, and takes over what another device puts there.
- *
- * @param {import("../../client.js").Client} client
- * @param {string} sessionId
- * @param {import("../state/conversation.js").OpenConversation} conversation
- * @param {import("../../vendor/signals/signals.js").Signal<string>} text
- */
-function useDraft(client, sessionId, conversation, text) {
-  const kept = useRef({ told: "", timer: 0 });
-  const tell = () => {
-    clearTimeout(kept.current.timer);
-    const now = text.peek().trim() ? text.peek() : "";
-    if (now === kept.current.told) return;
-    kept.current.told = now;
-    client.setState(sessionId, { [draftKey(deviceId())]: now || null }).catch(() => {});
+/** What goes with the message that is being written. */
+function useAttached() {
+  const attached = useSignal(/** @type {Attachment[]} */ ([]));
+  const clear = () => {
+    attached.peek().forEach(letGo);
+    attached.value = [];
   };
-  const theirs = draftOf(conversation.shared.value, deviceId());
-  const isKnown = conversation.phase.value === "open";
-  useEffect(() => {
-    // A draft of an earlier visit, of another window, or one that was handed over; what is being written goes first.
-    if (!isKnown || theirs === kept.current.told) return;
-    const isUntouched = text.peek().trim() === kept.current.told.trim();
-    kept.current.told = theirs;
-    if (isUntouched) text.value = theirs;
-  }, [theirs, isKnown]);
-  useEffect(() => {
-    const onHide = () => document.visibilityState === "hidden" && tell();
-    document.addEventListener("visibilitychange", onHide);
-    return () => {
-      document.removeEventListener("visibilitychange", onHide);
-      tell();
-    };
-  }, []);
-  return {
-    changed: () => {
-      clearTimeout(kept.current.timer);
-      kept.current.timer = setTimeout(tell, DRAFT_AFTER_MS);
-    },
-    now: tell,
-    sent: tell,
-    /** Somebody else's draft is ours now. @param {string} taken @param {Record<string, any>} patch */
-    take: (taken, patch) => {
-      kept.current.told = taken;
-      client.setState(sessionId, patch).catch(tellError);
-    },
+  const addFiles = (/** @type {Iterable<File>} */ list) => {
+    for (const file of list) {
+      const begun = attach(file, (ready) => {
+        attached.value = attached.peek().map((one) => (one.id === ready.id ? ready : one));
+      });
+      attached.value = [...attached.peek(), begun];
+    }
   };
-}
-
-/**
- * What the person was about to say on other devices.
- *
- * @param {{client: any, sessionId: string, conversation: import("../state/conversation.js").OpenConversation,
- *   text: import("../../vendor/signals/signals.js").Signal<string>, draft: any}} props
- */
-function OtherDrafts({ conversation, text, draft }) {
-  const others = draftsOfOthers(conversation.shared.value, deviceId());
-  return others.map((other) => {
-    const onClick = () => {
-      const taken = takenOver(text.peek(), deviceId(), other);
-      text.value = taken.text;
-      draft.take(taken.text, taken.patch);
-      document.getElementById("composer")?.focus();
-    };
-    return html`<div key=${other.deviceId} class="other-draft">
-      <${Icon} name="pencil" size=${14} />
-      <p><span class="quiet">Draft on ${nameOf(other.deviceId)}</span> ${other.text}</p>
-      <${Button} onClick=${onClick}>Go on here<//>
-    </div>`;
-  });
+  const remove = (/** @type {Attachment} */ gone) => {
+    letGo(gone);
+    attached.value = attached.peek().filter((one) => one.id !== gone.id);
+  };
+  useEffect(() => clear, []);
+  return { attached, addFiles, remove, clear };
 }
 
 /** @param {{file: Attachment, onRemove: () => void}} props */

@@ -35,7 +35,9 @@ function Message({ item }) {
   const text = textOf(item.content);
   return html`<article class="message">
     <header class="by"><${DeviceIcon} id=${item.deviceId} /><span>${nameOf(item.deviceId)}</span><${Clock} at=${item.at} /></header>
-    ${item.content === null ? html`<p class="quiet">This message was accepted before what is loaded here.</p>` : html`<${Content} content=${item.content} text=${text} />`}
+    ${item.content === null
+      ? html`<p class="quiet">This message was accepted before what is loaded here.</p>`
+      : html`<${Content} content=${item.content} text=${text} />`}
   </article>`;
 }
 
@@ -74,15 +76,19 @@ function End({ item }) {
   return html`<footer class=${classes("end", `is-${tone}`)}>
     <p><${Icon} name=${icon} size=${14} /><span>${word}${who}</span>
       <span title="How long the turn took">${duration(item.durationMs)}</span>
-      ${input + output > 0 && html`<span title=${`${input} tokens read, ${cached} more from the cache, ${output} written`}>${count(input + cached)} in · ${count(output)} out</span>`}
-      ${item.costUsd !== null && html`<span title="What the turn cost">${money(item.costUsd)}</span>`}</p>
+      ${input + output > 0 && html`<span title=${`${input} tokens read, ${cached} more from the cache, ${output} written`}>
+        ${count(input + cached)} in · ${count(output)} out</span>`}
+      ${item.costUsd !== null && html`<span title="What the turn cost">${money(item.costUsd)}</span>`}
+      ${item.text && html`<${CopyButton} text=${() => item.text} label="Copy the answer" />`}</p>
     ${item.error && html`<p class="end-error">${item.error}</p>`}
   </footer>`;
 }
 
 /** @param {{item: import("../core/transcript.js").NoticeItem}} props */
 function Notice({ item }) {
-  return html`<p class=${item.tone === "warn" ? "notice is-warn" : "notice"}><${Icon} name=${item.tone === "warn" ? "triangle-alert" : "info"} size=${14} /><span>${item.text}</span></p>`;
+  const isWarning = item.tone === "warn";
+  return html`<p class=${classes("notice", isWarning && "is-warn")}>
+    <${Icon} name=${isWarning ? "triangle-alert" : "info"} size=${14} /><span>${item.text}</span></p>`;
 }
 
 /** @param {{id: string | null}} props */

@@ -29,8 +29,10 @@ export function People({ client, state }) {
 
 /** Who types just now, besides this device. @param {{state: State}} props */
 export function Typing({ state }) {
-  const names = state.devices.filter((device) => device.online && device.activity === "typing" && device.deviceId !== deviceId()).map((device) => nameOf(device.deviceId));
-  return html`<p class="typing" aria-live="polite">${names.length > 0 && html`<${Icon} name="pencil" size=${12} />${names.join(", ")} ${names.length === 1 ? "types" : "type"}…`}</p>`;
+  const typing = state.devices.filter((device) => device.online && device.activity === "typing" && device.deviceId !== deviceId());
+  const names = typing.map((device) => nameOf(device.deviceId)).join(", ");
+  return html`<p class="typing" aria-live="polite">
+    ${names && html`<${Icon} name="pencil" size=${12} />${names} ${typing.length === 1 ? "types" : "type"}…`}</p>`;
 }
 
 /** @param {import("../core/session-state.js").Device} device */

@@ -19,7 +19,8 @@ const SHOWN_AFTER_MS = 300;
 export function QueueDock({ client, sessionId, state }) {
   const { queue } = state;
   // Looked at for the count alone: the messages themselves are the client's.
-  const waiting = unsent.value > 0 ? client.unsent(sessionId).filter(({ type, messageId }) => type === "submit" && !queue.some((one) => one.messageId === messageId)) : [];
+  const kept = unsent.value > 0 ? client.unsent(sessionId).filter(({ type }) => type === "submit") : [];
+  const waiting = kept.filter((request) => !queue.some(({ messageId }) => messageId === request.messageId));
   const isEmpty = queue.length + waiting.length === 0;
   const isShown = useSignal(false);
   useEffect(() => {
@@ -34,7 +35,8 @@ export function QueueDock({ client, sessionId, state }) {
   return html`<section class="dock" aria-label="Waiting messages">
     <h2 class="dock-head"><${Icon} name="list" size=${14} />${heading(state, queue.length)}</h2>
     <ol class="dock-list">
-      ${queue.map((message, place) => html`<${Waiting} key=${message.messageId} client=${client} sessionId=${sessionId} message=${message} queue=${queue} place=${place} />`)}
+      ${queue.map((message, place) => html`<${Waiting} key=${message.messageId} client=${client} sessionId=${sessionId} message=${message}
+        queue=${queue} place=${place} />`)}
       ${waiting.map(({ messageId, content }) => html`<li key=${messageId} class="queued is-unsent">
         <${Icon} name=${isConnected.value ? "loader-circle" : "wifi-off"} size=${16} class=${isConnected.value ? "is-spinning" : ""} />
         <${Words} content=${content} more=${isConnected.value ? "being sent" : "waits for the connection"} /></li>`)}

@@ -27,6 +27,8 @@ export function ToolCard({ item, project }) {
     setOpen(open);
   };
   const isEdit = form === "edit" || form === "write";
+  // What came of these is what was asked for.
+  const isToldByInput = isEdit || form === "todo";
   return html`<details class=${classes("tool", `is-${state.tone}`)} open=${isOpen} onToggle=${onToggle}>
     <summary>
       <${Icon} name=${icon} size=${16} />
@@ -38,10 +40,12 @@ export function ToolCard({ item, project }) {
     </summary>
     ${isOpen && html`<div class="tool-body">
       <${ToolInput} name=${item.name} input=${item.input} project=${project} patch=${item.result?.more?.structuredPatch} />
-      ${item.asked?.decision && html`<p class="tool-asked"><${Icon} name=${item.asked.decision === "allow" ? "shield-check" : "hand"} size=${14} />${askedWords(item.asked)}</p>`}
+      ${item.asked?.decision && html`<p class="tool-asked">
+        <${Icon} name=${item.asked.decision === "allow" ? "shield-check" : "hand"} size=${14} />${askedWords(item.asked)}</p>`}
       ${item.inside.length > 0 && html`<details class="inside"><summary>${plural(item.inside.length, "step")} inside</summary>
         ${item.inside.map((inner) => html`<${Entry} key=${inner.key} item=${inner} project=${project} />`)}</details>`}
-      ${item.result && !((isEdit || form === "todo") && !item.result.isError) && html`<${Output} text=${item.result.text} isError=${item.result.isError} path=${item.name === "Read" ? item.input?.file_path : undefined} />`}
+      ${item.result && (item.result.isError || !isToldByInput) && html`<${Output} text=${item.result.text} isError=${item.result.isError}
+        path=${item.name === "Read" ? item.input?.file_path : undefined} />`}
       ${item.result?.images.map((image, place) => html`<${BlobPicture} key=${place} block=${image} />`)}
     </div>`}
   </details>`;

@@ -16,11 +16,20 @@
 
 /** The question before a call, and its answer. @typedef {{requestId: string, decision: string | null, by: By | null, message: string | null}} Asked */
 
-/** @typedef {{kind: "message", key: string, at: string, messageId: string, content: any, deviceId: string | null, turn: number, madeUp: string | null}} MessageItem */
+/**
+ * @typedef {{kind: "message", key: string, at: string, messageId: string, content: any, deviceId: string | null, turn: number,
+ *   madeUp: string | null}} MessageItem
+ */
 /** @typedef {{kind: "text", key: string, at: string, text: string}} TextItem */
 /** @typedef {{kind: "thinking", key: string, at: string, text: string}} ThinkingItem */
-/** @typedef {{kind: "tool", key: string, at: string, id: string, name: string, input: any, result: Result | null, asked: Asked | null, isOver: boolean, inside: Item[]}} ToolItem */
-/** @typedef {{kind: "end", key: string, at: string, messageId: string, outcome: string, error: string | null, durationMs: number, usage: any, costUsd: number | null, by: By | null}} EndItem */
+/**
+ * @typedef {{kind: "tool", key: string, at: string, id: string, name: string, input: any, result: Result | null, asked: Asked | null,
+ *   isOver: boolean, inside: Item[]}} ToolItem
+ */
+/**
+ * @typedef {{kind: "end", key: string, at: string, messageId: string, outcome: string, text: string | null, error: string | null,
+ *   durationMs: number, usage: any, costUsd: number | null, by: By | null}} EndItem
+ */
 /** @typedef {{kind: "notice", key: string, at: string, tone: "quiet" | "warn", text: string}} NoticeItem */
 /** @typedef {MessageItem | TextItem | ThinkingItem | ToolItem | EndItem | NoticeItem} Item */
 
@@ -169,12 +178,12 @@ export class Transcript {
    * @param {string} at
    * @param {any} data
    */
-  #ended(key, at, { messageId, outcome, text, error = null, durationMs, usage = null, costUsd = null, by = null }) {
+  #ended(key, at, { messageId, outcome, text = null, error = null, durationMs, usage = null, costUsd = null, by = null }) {
     for (const id of this.#open) this.#change(id, { isOver: true });
     this.#open.clear();
     // Some commands are answered by the end alone.
     if (text && !this.#hasAnswered && outcome === "completed") this.items.push({ kind: "text", key: `${key}.t`, at, text });
-    this.items.push({ kind: "end", key, at, messageId, outcome, error, durationMs, usage, costUsd, by });
+    this.items.push({ kind: "end", key, at, messageId, outcome, text, error, durationMs, usage, costUsd, by });
   }
 
   /** @param {string | null} parent */

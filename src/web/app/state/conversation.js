@@ -52,6 +52,8 @@ export class OpenConversation {
   /** Up to this event the state knows by itself. */
   #stateHead = 0;
   #isDue = false;
+  /** There are other items than were told. */
+  #hasNews = false;
   /** Counts histories: what was asked for an earlier one is of no use. */
   #history = 0;
   /** @type {Array<() => void>} */
@@ -105,6 +107,7 @@ export class OpenConversation {
       if (history !== this.#history) return;
       this.#events = [...older, ...this.#events];
       this.#transcript = new Transcript(this.#events);
+      this.#hasNews = true;
       this.#flush();
     } finally {
       this.isLoadingOlder.value = false;
@@ -136,6 +139,7 @@ export class OpenConversation {
     this.#history += 1;
     this.#events = [];
     this.#transcript = new Transcript();
+    this.#hasNews = true;
     this.hasOlder.value = from > 1;
     this.#stateIs(state, head);
     this.shared.value = this.#client.shared(this.#sessionId);
@@ -159,6 +163,7 @@ export class OpenConversation {
   #happened(event) {
     this.#events.push(event);
     this.#transcript.add(event);
+    this.#hasNews = true;
     if (event.seq > this.#stateHead && this.#state) {
       this.#state = applied(this.#state, event);
       const { kind, data } = event;
@@ -199,7 +204,8 @@ export class OpenConversation {
     this.#isDue = false;
     batch(() => {
       this.state.value = this.#state;
-      this.items.value = [...this.#transcript.items];
+      if (this.#hasNews) this.items.value = [...this.#transcript.items];
+      this.#hasNews = false;
       this.growing.value = this.#live.growing;
       this.seq.value = this.#events.at(-1)?.seq ?? 0;
       this.hasOlder.value = this.#events.length > 0 ? this.#events[0].seq > 1 : this.hasOlder.value;

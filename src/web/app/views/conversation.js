@@ -1,20 +1,22 @@
 // One conversation: what was said and done, what waits, and where to write.
 
 import { Button } from "../components/button.js";
-import { confirmed, prompted } from "../components/dialog.js";
 import { Empty, Loading } from "../components/empty.js";
 import { Icon } from "../components/icon.js";
-import { Menu } from "../components/menu.js";
 import { StatusMark } from "../components/status.js";
 import { ViewHead } from "../components/view-head.js";
+import { Actions } from "../conversation/actions.js";
 import { ApprovalDock } from "../conversation/approval-card.js";
+import { useAttention } from "../conversation/attention.js";
 import { Composer } from "../conversation/composer.js";
 import { Entry } from "../conversation/entry.js";
+import { keysOf } from "../conversation/keys.js";
 import { LongList } from "../conversation/long-list.js";
 import { Markdown } from "../conversation/markdown.js";
 import { People, Typing } from "../conversation/people.js";
 import { QueueDock } from "../conversation/queue-dock.js";
-import { baseName, count, money } from "../core/format.js";
+import { chunksOf } from "../core/chunks.js";
+import { baseName, money } from "../core/format.js";
 import { formatRoute } from "../core/routes.js";
 import { titleOf } from "../core/session-list.js";
 import { guessedHeight } from "../core/guess.js";
@@ -22,7 +24,7 @@ import { api } from "../state/api.js";
 import { client as currentClient, sessions } from "../state/connection.js";
 import { OpenConversation } from "../state/conversation.js";
 import { addShortcuts } from "../state/shortcuts.js";
-import { tellError, toast } from "../state/toasts.js";
+import { tellError } from "../state/toasts.js";
 import { html, useEffect, useMemo, useRef, useSignal } from "../ui.js";
 
 /** A title that the list can show. */
@@ -50,12 +52,13 @@ function Open({ client, conversation, state }) {
   /** @type {{current: LongList | null}} */
   const list = useRef(null);
   const isAtEnd = useSignal(true);
-  const seenItems = useRef(0);
+  /** The last thing that was there when the person was at the end: what is behind it is new to them. */
+  const seen = useRef(/** @type {string | undefined} */ (undefined));
   const items = conversation.items.value;
   useAttention(client, sessionId, conversation);
   useEffect(() => addShortcuts(keysOf(client, conversation, () => list.current?.toEnd())), [conversation]);
-  if (isAtEnd.value) seenItems.current = items.length;
-  const fresh = items.length - seenItems.current;
+  if (isAtEnd.value) seen.current = items.at(-1)?.key;
+  const fresh = items.length - 1 - items.findLastIndex(({ key }) => key === seen.current);
 
   const onSent = (/** @type {string} */ text) => {
     list.current?.toEnd();
@@ -90,7 +93,10 @@ function Open({ client, conversation, state }) {
 function Growing({ conversation }) {
   const growing = conversation.growing.value;
   const isRunning = conversation.state.value?.status === "running";
-  if (growing) return html`<article class="answer is-growing"><${Markdown} text=${growing.text} isGrowing /></article>`;
+  if (growing) {
+    const chunks = chunksOf(growing.text);
+    return html`<article class="answer is-growing">${chunks.map((text, place) => html`<${Markdown} key=${place} text=${text} isGrowing />`)}</article>`;
+  }
   if (!isRunning) return null;
   return html`<p class="working"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>The agent works</p>`;
 }
@@ -113,35 +119,6 @@ function Facts({ state }) {
     ${costUsd > 0 && html` · <span title="What the conversation has cost">${money(costUsd)}</span>`}`;
 }
 
-/** @param {{client: import("../../client.js").Client, state: import("../core/session-state.js").State}} props */
-function Actions({ client, state }) {
-  const { sessionId, status, turn, queue } = state;
-  const change = (/** @type {any} */ body) => api("PATCH", `/api/sessions/${sessionId}`, { body }).catch(tellError);
-  const rename = async () => {
-    const title = await prompted({ title: "Rename the conversation", label: "Title", value: state.title ?? "", yes: "Rename" });
-    if (title) await change({ title });
-  };
-  const close = async () => {
-    const isSure = await confirmed({ title: "Close the conversation?", text: "Its agent is stopped and no message can be sent any more. The history stays.", yes: "Close", isDanger: true });
-    if (isSure) await api("DELETE", `/api/sessions/${sessionId}`).catch(tellError);
-  };
-  const extend = () => client.keepAlive(sessionId).then((until) => toast(`It lives until ${new Date(until ?? "").toLocaleString()}.`), tellError);
-  const stopAll = () => client.interrupt(sessionId, { cancelQueued: true }).catch(tellError);
-  const modes = /** @type {const} */ ([["default", "Ask before changes"], ["acceptEdits", "May edit files"], ["plan", "Plan only"]]);
-  const isClosed = status === "closed";
-  return html`<${Menu} label="Conversation" icon="ellipsis-vertical" actions=${[
-    { label: "Rename", icon: "pencil", onClick: () => void rename(), isDisabled: isClosed },
-    { label: status === "expired" ? "Revive" : "Extend its life", icon: "timer", onClick: () => void extend(), isDisabled: isClosed },
-    Boolean(turn) && queue.length > 0 && { label: `Interrupt and take ${count(queue.length)} back`, icon: "circle-stop", onClick: () => void stopAll() },
-    !isClosed && null,
-    ...(isClosed ? [] : modes.map(([permissionMode, label]) => ({
-      label, icon: "shield-check", isChosen: (state.permissionMode ?? "default") === permissionMode, onClick: () => void change({ permissionMode }),
-    }))),
-    null,
-    { label: "Close", icon: "archive", isDanger: true, onClick: () => void close(), isDisabled: isClosed },
-  ]} />`;
-}
-
 /** Says the end of each turn to whoever listens instead of looking. @param {{conversation: OpenConversation}} props */
 function Heard({ conversation }) {
   const items = conversation.items.value;
@@ -150,7 +127,8 @@ function Heard({ conversation }) {
   const answer = last && items.slice(0, items.indexOf(last)).findLast((item) => item.kind === "text" || item.kind === "message");
   const isNew = last && last.key !== first.current;
   const words = answer?.kind === "text" ? answer.text.slice(0, 300) : "";
-  return html`<div class="only-heard" aria-live="polite">${isNew && `The agent has ${last.outcome === "completed" ? "answered" : `ended: ${last.outcome}`}. ${words}`}</div>`;
+  const told = isNew ? `The agent has ${last.outcome === "completed" ? "answered" : `ended: ${last.outcome}`}. ${words}` : "";
+  return html`<div class="only-heard" aria-live="polite">${told}</div>`;
 }
 
 /** @param {{error: any}} props */
@@ -166,52 +144,4 @@ function CannotOpen({ error }) {
 function titleHere(sessionId) {
   const summary = sessions.value?.get(sessionId);
   return summary ? titleOf(summary) : "Conversation";
-}
-
-/**
- * Tells the server what was seen, and whether somebody looks.
- *
- * @param {import("../../client.js").Client} client
- * @param {string} sessionId
- * @param {OpenConversation} conversation
- */
-function useAttention(client, sessionId, conversation) {
-  const seq = conversation.seq.value;
-  const look = () => {
-    if (document.visibilityState === "visible") client.ack(sessionId, conversation.seq.peek());
-  };
-  useEffect(look, [seq]);
-  useEffect(() => {
-    const turned = () => {
-      client.activity(sessionId, document.visibilityState === "visible" ? "viewing" : "away");
-      look();
-    };
-    document.addEventListener("visibilitychange", turned);
-    return () => document.removeEventListener("visibilitychange", turned);
-  }, [conversation]);
-}
-
-/**
- * @param {import("../../client.js").Client} client
- * @param {OpenConversation} conversation
- * @param {() => void} toEnd
- * @returns {import("../state/shortcuts.js").Shortcut[]}
- */
-function keysOf(client, conversation, toEnd) {
-  const group = "In a conversation";
-  const first = () => conversation.state.peek()?.approvals[0];
-  const sessionId = () => conversation.state.peek()?.sessionId ?? "";
-  const allow = (/** @type {"once" | "session"} */ scope) => {
-    const approval = first();
-    // Questions need an answer of their own.
-    if (!approval || approval.tool === "AskUserQuestion") return;
-    client.approve(sessionId(), approval.requestId, { decision: "allow", scope }).catch(tellError);
-  };
-  return [
-    { keys: "c", label: "Write a message", group, run: () => document.getElementById("composer")?.focus() },
-    { keys: "e", label: "To the newest", group, run: toEnd },
-    { keys: "a", label: "Allow the first question once", group, run: () => allow("once") },
-    { keys: "A", label: "Allow it for the session", group, run: () => allow("session") },
-    { keys: "Ctrl+.", label: "Interrupt the agent", group, run: () => void client.interrupt(sessionId()).catch(tellError) },
-  ];
 }

@@ -30,6 +30,7 @@ export default function ProjectsView() {
 
 /** @param {{project: Project}} props */
 function Row({ project }) {
+  const { locks, openConflicts } = project;
   return html`<li><a class="row" href=${formatRoute({ view: "project", projectPath: project.projectPath })}>
     <${Icon} name="folder" />
     <span class="row-main">
@@ -38,8 +39,9 @@ function Row({ project }) {
     </span>
     <span class="row-side"><span>${plural(project.sessions.length, "conversation")}</span>
       <span class="row-badges">
-        ${project.locks > 0 && html`<${Badge} label=${plural(project.locks, "lock")}><${Icon} name="lock" size=${12} />${project.locks}<//>`}
-        ${project.openConflicts > 0 && html`<${Badge} tone="bad" label=${plural(project.openConflicts, "open conflict")}><${Icon} name="triangle-alert" size=${12} />${project.openConflicts}<//>`}
+        ${locks > 0 && html`<${Badge} label=${plural(locks, "lock")}><${Icon} name="lock" size=${12} />${locks}<//>`}
+        ${openConflicts > 0 && html`<${Badge} tone="bad" label=${plural(openConflicts, "open conflict")}>
+          <${Icon} name="triangle-alert" size=${12} />${openConflicts}<//>`}
       </span></span>
   </a></li>`;
 }

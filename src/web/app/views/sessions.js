@@ -41,12 +41,12 @@ const FILTERS = [
 
 export function SessionsPane() {
   useEffect(() => addShortcuts(KEYS), []);
-  return html`<header class="side-head">
+  return html`<div class="side-head">
       <a class="brand" href="#/"><img src="icon.svg" alt="" width="24" height="24" /><h1>Tandem</h1></a>
       <span class="grow"></span>
       <${Button} look="main" icon="plus" class="new-session" onClick=${openNewSession}>New<//>
       <${AppMenu} />
-    </header>
+    </div>
     <div class="side-search">
       <label class="search"><${Icon} name="search" />
         <span class="only-heard">Search conversations</span>
@@ -112,7 +112,8 @@ function Row({ session }) {
       <span class="row-side">
         <${TimeAgo} at=${session.lastActivityAt} />
         <span class="row-badges">
-          ${session.approvals > 0 && html`<${Badge} tone="warn" label=${`${plural(session.approvals, "question")} for you`}><${Icon} name="hand" size=${12} />${session.approvals}<//>`}
+          ${session.approvals > 0 && html`<${Badge} tone="warn" label=${`${plural(session.approvals, "question")} for you`}>
+            <${Icon} name="hand" size=${12} />${session.approvals}<//>`}
           ${unread > 0 && !isOpen && html`<${Badge} tone="accent" label=${`${unread} unread`}>${unread > 99 ? "99+" : unread}<//>`}
         </span>
       </span>

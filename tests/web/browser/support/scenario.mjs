@@ -1,20 +1,21 @@
 // A scenario: a real server, a browser of its own, windows on several devices, and a scripted device beside them.
 
 import { mkdir, writeFile } from "node:fs/promises";
+import { loadavg } from "node:os";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { device, projectPath, session, token, url } from "../../support/live.mjs";
+import { device, heardAll, projectPath, Relay, session, token, url } from "../../support/live.mjs";
 import { launch } from "./chromium.mjs";
 import { Window } from "./window.mjs";
 
-export { device, projectPath, session, token, url };
+export { device, heardAll, projectPath, Relay, session, token, url };
 
 const FIGURES = fileURLToPath(new URL("../../../../target/figures/", import.meta.url));
 
-/** The link that `tandem serve` prints, to a place in the app. */
-export function link(to = "") {
-  return `${url}/#token=${token}${to && `&to=${encodeURIComponent(to)}`}`;
+/** The link that `tandem serve` prints, to a place in the app; also to a server that is reached by a detour. */
+export function link(to = "", by = url) {
+  return `${by}/#token=${token}${to && `&to=${encodeURIComponent(to)}`}`;
 }
 
 /** The place of the conversation that the scenario begins with. */
@@ -54,6 +55,9 @@ export async function figure(name, text) {
   await mkdir(FIGURES, { recursive: true });
   await writeFile(`${FIGURES}page-${name.replaceAll(/[^a-z0-9]+/gi, "-")}.txt`, line);
 }
+
+/** How many programs want to run, on the average of the last minute: what a time on the clock is worth. */
+export const load = () => loadavg()[0].toFixed(1);
 
 /** A request to the API with the token. */
 export async function call(method, path, body) {

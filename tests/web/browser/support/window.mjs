@@ -30,6 +30,7 @@ export class Window {
   #problems = [];
   #console = [];
   #mayLose = false;
+  #wire;
 
   /**
    * @param {import("playwright-core").Browser} browser
@@ -65,9 +66,11 @@ export class Window {
     page.on("response", (response) => {
       if (response.status() >= 400) this.#problem(`${response.request().method()} ${response.url()}: ${response.status()}`);
     });
-    const wire = await this.context.newCDPSession(page);
-    await wire.send("Network.enable");
-    wire.on("Network.loadingFinished", ({ encodedDataLength }) => (this.transferred += encodedDataLength));
+    this.#wire = await this.context.newCDPSession(page);
+    await this.#wire.send("Network.enable");
+    // Of the processor and not of the clock: what other programs do does not count.
+    await this.#wire.send("Performance.enable", { timeDomain: "threadTicks" });
+    this.#wire.on("Network.loadingFinished", ({ encodedDataLength }) => (this.transferred += encodedDataLength));
   }
 
   #problem(text) {
@@ -87,6 +90,12 @@ export class Window {
     const before = this.#problems.length;
     this.#problems = this.#problems.filter((problem) => !pattern.test(problem));
     assert.ok(this.#problems.length < before, `${this.name}: ${pattern} was to come up`);
+  }
+
+  /** How long the page itself has worked since it was opened, in milliseconds of the processor. */
+  async work() {
+    const { metrics } = await this.#wire.send("Performance.getMetrics");
+    return 1000 * metrics.find(({ name }) => name === "TaskDuration").value;
   }
 
   /** Everything that went wrong here is an error. */
