@@ -8,6 +8,7 @@
 
 mod check;
 mod error;
+mod in_force;
 pub mod keys;
 mod layer;
 mod load;
@@ -25,6 +26,7 @@ use tandem_actors::project::Enforcement;
 use crate::auth::Origin;
 
 pub use error::ConfigError;
+pub use in_force::InForce;
 pub use load::{FlagValue, Loaded, load};
 pub use shape::Shape;
 pub use surroundings::Surroundings;

@@ -8,6 +8,7 @@ mod blobs;
 mod body;
 mod caller;
 mod chat;
+mod config;
 mod conflicts;
 mod devices;
 mod events;
@@ -127,6 +128,7 @@ fn api() -> impl actix_web::dev::HttpServiceFactory {
         .service(at("/projects/git").route(post().to(git::run)))
         .service(at("/devices").route(get().to(devices::all)))
         .service(at("/notify").route(post().to(notify::notify)))
+        .service(at("/config").route(get().to(config::list)))
         .service(at("/metrics/sessions").route(get().to(metrics::sessions)))
         .default_service(web::to(no_such_path))
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tandem_actors::hub::Hub;
 
 use crate::access::Access;
+use crate::config::InForce;
 use crate::doors::Doors;
 use crate::git::{Git, Ledger, Parts, Program};
 use crate::traffic::Traffic;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub agent: AgentFacts,
     /// Where it is written down in which trees git is at work.
     pub git_ledger: Option<Ledger>,
+    /// All settings, for people who ask; nothing here reads them.
+    pub config: Vec<InForce>,
 }
 
 /// The agent as it was found at start.
@@ -81,6 +84,7 @@ impl Default for Settings {
             max_memory_bytes: 2 * 1024 * 1024 * 1024,
             agent: AgentFacts::default(),
             git_ledger: None,
+            config: Vec::new(),
         }
     }
 }

@@ -27,13 +27,16 @@ static MACHINE: Mutex<()> = Mutex::const_new(());
 /// The files that tests here run; [`every_scenario_is_run`] looks whether one is missing.
 const SCENARIOS: &[&str] = &[
     "approval",
+    "conflict",
     "first-visit",
+    "locks",
     "look",
     "many-events",
     "network",
     "offline",
     "queue",
     "restart",
+    "server",
     "shell",
     "token",
     "two-windows",
@@ -73,6 +76,21 @@ fn every_scenario_is_run() {
     let there: BTreeSet<String> =
         names.filter_map(|name| Some(name.strip_suffix(".test.mjs")?.to_owned())).collect();
     assert_eq!(there, SCENARIOS.iter().map(|name| (*name).to_owned()).collect());
+}
+
+#[tokio::test]
+async fn a_conflict_is_seen_and_decided() {
+    Scenario::new("conflict").await.holds().await;
+}
+
+#[tokio::test]
+async fn locks_are_seen_and_taken_away() {
+    Scenario::new("locks").await.holds().await;
+}
+
+#[tokio::test]
+async fn the_server_is_seen_and_conversations_live_longer() {
+    Scenario::new("server").await.holds().await;
 }
 
 #[tokio::test]

@@ -36,6 +36,29 @@ async fn converse(phone: &TestDevice, session: &str, prompt: &str) {
 }
 
 #[tokio::test]
+async fn settings_in_force_are_those_that_the_command_line_shows() {
+    let mut home = Home::new();
+    home.set("LOCK_WAIT_TIMEOUT", "7");
+    let server = home.serve().await;
+    let answer = server.get("/api/config").await;
+    let printed = home.run(&["config", "--json"]).await;
+    let printed: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    let settings = answer["settings"].as_array().unwrap();
+    assert_eq!(settings.len(), printed.as_object().unwrap().len());
+    for setting in settings.iter().filter(|setting| setting["key"] != "server.port") {
+        let expected = &printed[setting["key"].as_str().unwrap()];
+        assert_eq!((&setting["value"], &setting["origin"]), (&expected["value"], &expected["origin"]));
+        assert!(setting["meaning"].as_str().unwrap().len() > 10, "{setting}");
+    }
+    let wait = settings.iter().find(|setting| setting["key"] == "locks.waitSeconds").unwrap();
+    assert_eq!((&wait["value"], &wait["origin"]), (&json!(7), &json!("environment LOCK_WAIT_TIMEOUT")));
+    assert!(!answer.to_string().contains(&server.token), "the token is no setting");
+    let stranger = reqwest::get(server.url("/api/config")).await.unwrap();
+    assert_eq!(stranger.status(), 401);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn metrics_tell_what_took_place() {
     let home = Home::new();
     let server = home.serve().await;

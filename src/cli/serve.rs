@@ -90,7 +90,7 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
     })
     .await
     .context("the list of sessions cannot be read")?;
-    let settings = Settings { git_ledger: Some(git_ledger), ..settings(config, &agent) };
+    let settings = Settings { git_ledger: Some(git_ledger), ..settings(&loaded, &agent)? };
     let server = Server::new(listener, settings, system.hub().clone(), access)
         .context("cannot serve the address that was taken")?;
     let links = links(config, server.addr())?;
@@ -208,16 +208,18 @@ fn limits(config: &Config) -> Limits {
     Limits { max_total_memory_bytes: config.agent.max_total_memory_gb << 30, max_cpu_percent }
 }
 
-fn settings(config: &Config, agent: &Agent) -> Settings {
-    Settings {
+fn settings(loaded: &Loaded, agent: &Agent) -> anyhow::Result<Settings> {
+    let config = &loaded.config;
+    Ok(Settings {
         max_connections: config.server.max_connections,
         heartbeat: Duration::from_secs(config.server.heartbeat_seconds),
         warn_before: Duration::from_secs(warning_seconds(config)),
         max_agents: config.agent.max_concurrent,
         max_memory_bytes: config.agent.max_total_memory_gb << 30,
         agent: agent.facts(),
+        config: loaded.in_force()?,
         ..Settings::default()
-    }
+    })
 }
 
 /// The signals by which people and service managers stop a program.

@@ -78,6 +78,10 @@ pub struct Latency {
     pub count: u64,
     pub p50_seconds: Option<f64>,
     pub p99_seconds: Option<f64>,
+    /// How many were at most so many seconds and more than those before; null: more than all others. What lies between two
+    /// reports is how long things took in that time.
+    #[serde(default)]
+    pub buckets: Vec<(Option<f64>, u64)>,
 }
 
 /// One session.
@@ -168,8 +172,14 @@ impl Latency {
             count: reading.count(),
             p50_seconds: reading.quantile(0.5),
             p99_seconds: reading.quantile(0.99),
+            buckets: reading.buckets.iter().map(|(upper, count)| (finite(*upper), *count)).collect(),
         }
     }
+}
+
+/// JSON has no infinity.
+fn finite(bound: f64) -> Option<f64> {
+    bound.is_finite().then_some(bound)
 }
 
 impl SessionEntry {
@@ -268,6 +278,11 @@ pub(crate) mod tests {
         assert_eq!(report.sessions.len(), 2);
         assert_eq!(report.sessions[0].pid, Some(7));
         assert_eq!(report.latency.append.count, 1);
-        assert_eq!(report.latency.delivery, Latency::default());
+        let buckets = &report.latency.append.buckets;
+        assert_eq!(buckets[1], (Some(0.000_25), 1), "0.2 ms");
+        assert_eq!(buckets.last(), Some(&(None, 0)), "above all bounds");
+        let delivery = &report.latency.delivery;
+        assert_eq!((delivery.count, delivery.p50_seconds), (0, None));
+        assert!(delivery.buckets.iter().all(|(_, count)| *count == 0));
     }
 }

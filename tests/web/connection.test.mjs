@@ -80,6 +80,21 @@ test("a token that is refused is found out over HTTP, and not tried for ever", a
   assert.equal((await stage.storage.keys("tandem/phone-1/outbox/")).length, 1, "the message is kept for the right token");
 });
 
+test("a refusal that is told late counts while the next try is under way, and it is asked for once", async () => {
+  const stage = new Stage();
+  await stage.connects();
+  let tell;
+  stage.http = () => new Promise((resolve) => (tell = () => resolve([401, { error: { code: "unauthorized", message: "The token is wrong." } }])));
+  for (let loss = 0; loss < 3; loss += 1) await stage.breaks();
+  assert.deepEqual([stage.sockets.length, stage.fetched.length], [4, 1]);
+  tell();
+  await settled();
+  assert.equal(stage.client.connection.code, "unauthorized");
+  assert.equal(stage.socket.closedWith, 1000);
+  await stage.clock.pass(3_600_000);
+  assert.equal(stage.sockets.length, 4);
+});
+
 test("a server that is away, or full, is tried again", async () => {
   const answers = [() => { throw new TypeError("refused"); }, () => [200, {}], () => [503, { error: { code: "rate_limited" } }]];
   for (const http of answers) {

@@ -71,6 +71,8 @@ export class Driver {
   /** @type {Wire | null} */
   #wire = null;
   #isConnected = false;
+  /** It is being found out over HTTP why a socket could not be opened. */
+  #isAskingWhy = false;
   #connectedAt = 0;
   /** By how much the server's clock is before this device's. */
   #serverAheadMs = 0;
@@ -264,7 +266,6 @@ export class Driver {
 
   /** @param {WireEnd} end */
   async #lost({ reason, isTerminal, wasOpen, closeCode }) {
-    const wire = this.#wire;
     const now = this.#clock.now();
     if (this.#isConnected) this.#backoff.lasted(now - this.#connectedAt);
     this.#isConnected = false;
@@ -277,10 +278,14 @@ export class Driver {
     this.#retryTimer = this.#clock.setTimeout(() => this.#open(), retryInMs);
     this.#tell({ state: "waiting", reason, retryInMs });
     this.#pump();
-    if (wasOpen) return;
+    if (wasOpen || this.#isAskingWhy) return;
+    this.#isAskingWhy = true;
     const refusal = await refusalOf(this.#fetch, this.#address, this.#options.token);
-    // Meanwhile another try may have come through.
-    if (refusal && this.#wire === wire) this.#finish(refusal.code, refusal.message);
+    this.#isAskingWhy = false;
+    // Meanwhile another try may have come through; one that is under way would be refused as well.
+    if (!refusal || this.#isConnected) return;
+    this.#finish(refusal.code, refusal.message);
+    void this.#wire?.close();
   }
 
   /**

@@ -13,6 +13,8 @@ test("every place has an address that leads back to it", () => {
     { view: "session", sessionId: "0199-a" },
     { view: "project", projectPath: "/srv/my app/50% & more#1?" },
     { view: "project", projectPath: "/srv/a%41" },
+    { view: "project", projectPath: "/srv/app/c/0199-a" },
+    { view: "project", projectPath: "/srv/app", conflictId: "0199-a" },
   ];
   for (const place of places) assert.deepEqual(parseRoute(formatRoute(place)), place, formatRoute(place));
 });

@@ -116,7 +116,7 @@ export class Stage {
     }
     const fetch = async (url, init) => {
       stage.fetched.push({ url, ...init });
-      const [status, body] = stage.http();
+      const [status, body] = await stage.http();
       return { status, json: async () => body };
     };
     const { clock, storage } = this;

@@ -38,6 +38,8 @@ export class LongList extends Component {
   #items = null;
   #range = { start: 0, end: 0 };
   #isAtEnd = true;
+  /** What was told last: whether the person sees the end. */
+  #wasThere = true;
   /** Where the person was when last looked. */
   #top = 0;
   /** What is in view at the top: an item, and how far below the upper edge it begins. @type {{key: string, below: number} | null} */
@@ -72,11 +74,10 @@ export class LongList extends Component {
 
   /** Goes to the newest. */
   toEnd() {
-    const wasAtEnd = this.#isAtEnd;
     this.#isAtEnd = true;
     this.#anchor = null;
     this.forceUpdate();
-    if (!wasAtEnd) /** @type {any} */ (this.props).onMoved?.(true);
+    this.#tellMoved();
   }
 
   render(/** @type {any} */ props) {
@@ -130,7 +131,20 @@ export class LongList extends Component {
     this.#top = scroller.scrollTop;
     const wanted = this.#wanted();
     if (isNews || wanted.start !== this.#range.start || wanted.end !== this.#range.end) this.forceUpdate();
+    this.#tellMoved();
     this.#askForMore();
+  }
+
+  #isNearEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    return scrollHeight - scrollTop - clientHeight < NEAR_END;
+  }
+
+  #tellMoved() {
+    const isThere = this.#isAtEnd || this.#isNearEnd();
+    if (isThere === this.#wasThere) return;
+    this.#wasThere = isThere;
+    /** @type {any} */ (this.props).onMoved?.(isThere);
   }
 
   #holdAnchor() {
@@ -143,14 +157,14 @@ export class LongList extends Component {
   #scrolled() {
     const scroller = this.#scroller;
     const wasAtEnd = this.#isAtEnd;
-    const isNear = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END;
+    const isNear = this.#isNearEnd();
     // Whoever is at the end leaves it by going up alone: it may also have moved away from them, as pictures came.
     this.#isAtEnd = isNear || (wasAtEnd && scroller.scrollTop >= this.#top - 1);
     this.#top = scroller.scrollTop;
     this.#anchor = this.#anchorNow();
     const { start, end } = this.#wanted();
     if (start !== this.#range.start || end !== this.#range.end) this.forceUpdate();
-    if (wasAtEnd !== this.#isAtEnd) /** @type {any} */ (this.props).onMoved?.(this.#isAtEnd);
+    this.#tellMoved();
     this.#askForMore();
   }
 

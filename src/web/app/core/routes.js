@@ -1,10 +1,11 @@
-// Where in the app a person is, as the fragment of the address: `#/`, `#/s/ID`, `#/projects`, `#/p/PATH`, `#/server`. Pure.
+// Where in the app a person is, as the fragment of the address: `#/`, `#/s/ID`, `#/projects`, `#/p/PATH`,
+// `#/p/PATH/c/ID` for a conflict, `#/server`. Pure.
 
 /**
  * A place in the app. `sessionId` and `projectPath` are there where the view is about one.
  *
  * @typedef {{view: "sessions" | "projects" | "server"} | {view: "session", sessionId: string}
- *   | {view: "project", projectPath: string}} Route
+ *   | {view: "project", projectPath: string, conflictId?: string}} Route
  */
 
 /**
@@ -16,7 +17,10 @@
 export function parseRoute(fragment) {
   const [, view, rest = ""] = /^#?\/?([a-z]*)\/?(.*)$/s.exec(fragment) ?? [];
   if (view === "s" && rest) return { view: "session", sessionId: decoded(rest) };
-  if (view === "p" && rest) return { view: "project", projectPath: decoded(rest) };
+  if (view === "p" && rest) {
+    const [, path, conflictId] = /^(.*?)(?:\/c\/([0-9a-f-]+))?$/is.exec(rest) ?? ["", rest];
+    return { view: "project", projectPath: decoded(path), ...(conflictId ? { conflictId } : {}) };
+  }
   if (view === "projects" || view === "server") return { view };
   return { view: "sessions" };
 }
@@ -28,7 +32,7 @@ export function parseRoute(fragment) {
  */
 export function formatRoute(route) {
   if (route.view === "session") return `#/s/${encodeURIComponent(route.sessionId)}`;
-  if (route.view === "project") return `#/p/${encodeURIComponent(route.projectPath)}`;
+  if (route.view === "project") return `#/p/${encodeURIComponent(route.projectPath)}${route.conflictId ? `/c/${route.conflictId}` : ""}`;
   return route.view === "sessions" ? "#/" : `#/${route.view}`;
 }
 

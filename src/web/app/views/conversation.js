@@ -52,12 +52,13 @@ function Open({ client, conversation, state }) {
   /** @type {{current: LongList | null}} */
   const list = useRef(null);
   const isAtEnd = useSignal(true);
-  const seenItems = useRef(0);
+  /** The last thing that was there when the person was at the end: what is behind it is new to them. */
+  const seen = useRef(/** @type {string | undefined} */ (undefined));
   const items = conversation.items.value;
   useAttention(client, sessionId, conversation);
   useEffect(() => addShortcuts(keysOf(client, conversation, () => list.current?.toEnd())), [conversation]);
-  if (isAtEnd.value) seenItems.current = items.length;
-  const fresh = items.length - seenItems.current;
+  if (isAtEnd.value) seen.current = items.at(-1)?.key;
+  const fresh = items.length - 1 - items.findLastIndex(({ key }) => key === seen.current);
 
   const onSent = (/** @type {string} */ text) => {
     list.current?.toEnd();

@@ -1,54 +1,60 @@
-// One project: its conversations, and the locks in it.
+// One project: conflicts, locks, who works there, and what has happened; or one of its conflicts.
 
 import { Button } from "../components/button.js";
 import { Empty, Loading } from "../components/empty.js";
-import { Icon } from "../components/icon.js";
 import { openNewSession } from "../components/new-session.js";
-import { StatusMark } from "../components/status.js";
-import { TimeAgo } from "../components/time-ago.js";
 import { ViewHead } from "../components/view-head.js";
-import { baseName } from "../core/format.js";
+import { baseName, withinProject } from "../core/format.js";
 import { formatRoute } from "../core/routes.js";
-import { titleOf } from "../core/session-list.js";
-import { api } from "../state/api.js";
-import { nameOf, sessions } from "../state/connection.js";
-import { tellError } from "../state/toasts.js";
-import { html, useEffect, useSignal } from "../ui.js";
+import { ConflictPage } from "../project/conflict.js";
+import { Conflicts } from "../project/conflicts.js";
+import { EnforcementChoice } from "../project/enforcement.js";
+import { Locks } from "../project/locks.js";
+import { People } from "../project/people.js";
+import { Timeline } from "../project/timeline.js";
+import { client } from "../state/connection.js";
+import { ProjectChannel } from "../state/project-channel.js";
+import { html, useEffect, useState } from "../ui.js";
 
-/** @param {{route: {projectPath: string}}} props */
-export default function ProjectView({ route: { projectPath } }) {
-  /** @type {import("../../vendor/signals/signals.js").Signal<any[] | null>} */
-  const locks = useSignal(null);
+/** @param {{route: {projectPath: string, conflictId?: string}}} props */
+export default function ProjectView({ route: { projectPath, conflictId } }) {
+  const [channel, setChannel] = useState(/** @type {ProjectChannel | null} */ (null));
+  const connected = client.value;
   useEffect(() => {
-    api("GET", "/api/locks", { query: { project: projectPath } }).then((answer) => (locks.value = answer.locks), tellError);
-  }, [projectPath]);
-  const here = [...(sessions.value?.values() ?? [])].filter((session) => session.projectPath === projectPath);
-  return html`<${ViewHead} title=${baseName(projectPath)} back="#/projects" more=${html`<span class="is-code">${projectPath}</span>`}>
+    if (!connected) return undefined;
+    const opened = new ProjectChannel(connected, projectPath);
+    setChannel(opened);
+    return () => opened.close();
+  }, [connected, projectPath]);
+
+  const project = channel?.project.value ?? null;
+  const problem = channel?.problem.value ?? null;
+  const name = baseName(projectPath);
+  if (conflictId !== undefined) {
+    const subject = project?.conflicts.get(conflictId)?.subject;
+    const place = formatRoute({ view: "project", projectPath });
+    return html`<${ViewHead} title=${subject ? withinProject(subject, projectPath) : "Conflict"} back=${place} more=${html`<a href=${place}>${name}</a> · conflict`} />
+      <div class="page is-broad">${channel && project ? html`<${ConflictPage} project=${project} conflictId=${conflictId} channel=${channel} />` : html`<${Waiting} problem=${problem} />`}</div>`;
+  }
+  return html`<${ViewHead} title=${name} back="#/projects" more=${html`<span class="is-code">${projectPath}</span>`}>
       <${Button} look="main" icon="plus" onClick=${() => openNewSession({ projectPath })}>New<//>
     <//>
-    <div class="page">
-      <h2 class="list-heading">Conversations</h2>
-      ${here.length === 0
-        ? html`<${Empty} icon="messages-square" heading="No conversation works here" />`
-        : html`<ul class="rows is-card">${here.map((session) => html`<li key=${session.sessionId}>
-            <a class="row" href=${formatRoute({ view: "session", sessionId: session.sessionId })}>
-              <${StatusMark} status=${session.status} />
-              <span class="row-main"><span class="row-title">${titleOf(session)}</span></span>
-              <span class="row-side"><${TimeAgo} at=${session.lastActivityAt} /></span></a></li>`)}</ul>`}
-      <h2 class="list-heading">Locks</h2>
-      ${locks.value === null ? html`<${Loading} lines=${2} />` : locks.value.length === 0
-        ? html`<p class="quiet">Nothing is locked.</p>`
-        : html`<ul class="rows is-card">${locks.value.map((lock, place) => html`<li key=${place} class="row">
-            <${Icon} name=${lock.isWaiting ? "hourglass" : "lock"} />
-            <span class="row-main"><span class="row-title is-code">${lock.resourceId}</span>
-              <span class="row-more">${lock.lockType} · ${lock.mode} · ${holderName(lock.holder)}${lock.isWaiting ? " waits" : ""}</span></span>
-          </li>`)}</ul>`}
-    </div>`;
+    <div class="page is-broad">${channel && project
+      ? html`<div class="project">
+          <div class="project-now">
+            <${Conflicts} project=${project} />
+            <${Locks} project=${project} channel=${channel} />
+            <${People} project=${project} channel=${channel} />
+            <${EnforcementChoice} project=${project} />
+          </div>
+          <${Timeline} channel=${channel} projectPath=${project.projectPath} />
+        </div>`
+      : html`<${Waiting} problem=${problem} />`}</div>`;
 }
 
-/** @param {{deviceId?: string, sessionId?: string}} holder */
-function holderName({ deviceId, sessionId }) {
-  if (deviceId) return nameOf(deviceId);
-  const session = sessions.value?.get(sessionId ?? "");
-  return session ? titleOf(session) : "a conversation";
+/** @param {{problem: Error | null}} props */
+function Waiting({ problem }) {
+  if (!problem) return html`<${Loading} lines=${8} />`;
+  const back = html`<a class="button" href="#/projects">All projects</a>`;
+  return html`<${Empty} icon="folder" heading="This project cannot be shown" actions=${back}><p>${problem.message}</p><//>`;
 }

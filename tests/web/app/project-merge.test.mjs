@@ -1,0 +1,62 @@
+// Two versions of a text and what both began from.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { composed, endingOf, marksLeft, MAX_LINES, regionsOf } from "../../../src/web/app/core/project-merge.js";
+
+const text = (...lines) => lines.join("\n");
+const BASE = text("a", "b", "c", "d", "e", "");
+
+const kinds = (regions) => regions.map(({ kind }) => kind);
+
+test("changes in different places are both in the text", () => {
+  const regions = regionsOf({ base: BASE, ours: text("A", "b", "c", "d", "e", ""), theirs: text("a", "b", "c", "d", "E", "") });
+  assert.deepEqual(kinds(regions), ["ours", "same", "theirs", "same"]);
+  assert.equal(composed(regions), text("A", "b", "c", "d", "E", ""));
+});
+
+test("the same change of both is no clash", () => {
+  const ours = text("a", "b", "X", "d", "e", "");
+  const regions = regionsOf({ base: BASE, ours, theirs: ours });
+  assert.ok(!kinds(regions).includes("clash"));
+  assert.equal(composed(regions), ours);
+});
+
+test("a clash is marked until something is chosen for it", () => {
+  const regions = regionsOf({ base: BASE, ours: text("a", "b", "ours", "d", "e", ""), theirs: text("a", "b", "theirs", "d", "e", "") });
+  const place = regions.findIndex(({ kind }) => kind === "clash");
+  const marked = composed(regions);
+  assert.equal(marked, text("a", "b", "<<<<<<< what is there", "ours", "||||||| before", "c", "=======", "theirs", ">>>>>>> what was wanted", "d", "e", ""));
+  assert.deepEqual(marksLeft(marked, regions).map((at) => marked.slice(at, at + 7)), ["<<<<<<<", "|||||||", "=======", ">>>>>>>"]);
+  const chosen = (choice) => composed(regions, new Map([[place, choice]]));
+  assert.equal(chosen("ours"), text("a", "b", "ours", "d", "e", ""));
+  assert.equal(chosen("theirs"), text("a", "b", "theirs", "d", "e", ""));
+  assert.equal(chosen("both"), text("a", "b", "ours", "theirs", "d", "e", ""));
+  for (const choice of ["ours", "theirs", "both"]) assert.deepEqual(marksLeft(chosen(choice), regions), []);
+});
+
+test("what looks like a mark in a file is none, and marks are longer then", () => {
+  const base = text("Title", "=======", "a", "");
+  const regions = regionsOf({ base, ours: base.replace("a", "b"), theirs: base.replace("a", "c") });
+  const marked = composed(regions);
+  assert.match(marked, /^<{8} what is there$/m);
+  assert.equal(marksLeft(marked, regions).length, 4);
+  assert.deepEqual(marksLeft(base, regions), []);
+});
+
+test("without a common beginning everything that differs clashes", () => {
+  const regions = regionsOf({ base: "", ours: "one\n", theirs: "two\n" });
+  assert.ok(kinds(regions).includes("clash"));
+});
+
+test("line endings are kept where all are the same", () => {
+  assert.deepEqual(["a\r\nb\r\n", "a\nb\n", "a\r\nb\n", "a", ""].map(endingOf), ["\r\n", "\n", "\n", "\n", "\n"]);
+  const regions = regionsOf({ base: "a\r\nb\r\n", ours: "a\nb\n", theirs: "a\r\nB\r\n" });
+  assert.equal(composed(regions), "a\nB\n");
+});
+
+test("texts that nobody reads are not compared", () => {
+  const long = "x\n".repeat(MAX_LINES);
+  assert.equal(regionsOf({ base: "", ours: long, theirs: "y" }), null);
+});
