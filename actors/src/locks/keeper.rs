@@ -8,7 +8,10 @@
 //! Leases live in memory only: whoever holds one ends with the server. The fence alone outlives it: numbers are reserved
 //! on disk, a block at a time, before they are used.
 
+mod life;
+mod numbers;
 mod pending;
+mod rounds;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -28,17 +31,11 @@ use crate::clock::{Clock, Timestamp};
 use crate::journal::{Journal, JournalError};
 use crate::project::Feed;
 
+pub use life::Life;
 pub use pending::Pending;
 
-/// While anybody holds or waits, leases of the living are renewed, and rings looked for, so often.
-const ROUND: Duration = Duration::from_secs(1);
-
-/// The shortest time that a lease has which the server renews: three rounds, so that no late round ends it.
-const SHORTEST_KEPT: Duration = Duration::from_secs(3);
-
-/// Fences that are reserved at a time: at 20,000 grants a second enough for a minute, so that a disk that is slow for a
-/// while stops nobody.
-const FENCE_BLOCK: u64 = 1_000_000;
+use numbers::FENCE_BLOCK;
+use rounds::SHORTEST_KEPT;
 
 /// A request for locks, all or none.
 #[derive(Debug, Clone)]
@@ -140,12 +137,6 @@ struct Open {
     waiter: Option<oneshot::Sender<Verdict>>,
 }
 
-/// A holder that lives; dropping the last one gives back what it took with `is_kept`, and what of that it waits for.
-pub struct Life {
-    keeper: Arc<Keeper>,
-    holder: Holder,
-}
-
 impl Keeper {
     /// Starts on the runtime that this is called on, with fences above those that were reserved before.
     #[must_use]
@@ -201,13 +192,6 @@ impl Keeper {
             keeper.reserve(&mut keeper.desk());
         }
         keeper
-    }
-
-    /// Says that a holder lives: what it takes with `is_kept` is renewed until the last life of it ends.
-    #[must_use]
-    pub fn begin(self: &Arc<Self>, holder: Holder) -> Life {
-        *self.desk().living.entry(holder.clone()).or_default() += 1;
-        Life { keeper: self.clone(), holder }
     }
 
     /// Asks for locks. What the holder has already is renewed and keeps its fence.
@@ -322,23 +306,6 @@ impl Keeper {
         let mut desk = self.desk();
         let tickets: Vec<Ticket> = desk.table.requests_of(holder).collect();
         for ticket in tickets {
-            self.end(&mut desk, ticket, None);
-        }
-    }
-
-    /// One life less; with the last one goes what was kept for it, and nothing else.
-    ///
-    /// In one go: who begins to live in between would lose what it has just been given.
-    fn end_life(self: &Arc<Self>, holder: &Holder) {
-        let mut desk = self.desk();
-        if let Some(lives @ 2..) = desk.living.get_mut(holder) {
-            *lives -= 1;
-            return;
-        }
-        desk.living.remove(holder);
-        let is_kept = |ticket: &Ticket| desk.open.get(ticket).is_some_and(|open| open.is_kept);
-        let kept: Vec<Ticket> = desk.table.requests_of(holder).filter(is_kept).collect();
-        for ticket in kept {
             self.end(&mut desk, ticket, None);
         }
     }
@@ -460,90 +427,6 @@ impl Keeper {
         }
     }
 
-    /// Renews what living holders have, ends what is over. Returns when to look again, if there is anything to look at.
-    fn round(self: &Arc<Self>) -> Option<Instant> {
-        let mut desk = self.desk();
-        let now = self.now();
-        self.see_to_numbers(&mut desk);
-        let kept: Vec<(Ticket, Duration)> = desk
-            .table
-            .entries()
-            .filter(|entry| entry.held().is_some() && desk.living.contains_key(entry.holder()))
-            .filter_map(|entry| desk.open.get(&entry.ticket).map(|open| (entry.ticket, open)))
-            .filter(|(_, open)| open.is_kept)
-            .map(|(ticket, open)| (ticket, open.ttl))
-            .collect();
-        for (ticket, ttl) in kept {
-            desk.table.renew(ticket, millis(ttl), now);
-        }
-        let news = desk.table.advance(now);
-        self.take(&mut desk, news, now);
-        desk.asleep_until = self.next_round(&desk.table);
-        desk.asleep_until
-    }
-
-    fn next_round(&self, table: &Table) -> Option<Instant> {
-        let due = self.start + Duration::from_millis(table.next_deadline()?);
-        Some(due.min(Instant::now() + ROUND))
-    }
-
-    /// Makes sure that somebody is awake while anything is held or waited for.
-    fn see_to_rounds(self: &Arc<Self>, desk: &mut Desk) {
-        let Some(next) = self.next_round(&desk.table) else { return };
-        match desk.asleep_until {
-            // A round looks at everything that is held: one for each grant would cost more than the grant.
-            Some(until) if until <= next => return,
-            Some(_) => {
-                desk.asleep_until = Some(next);
-                self.sooner.notify_one();
-                return;
-            }
-            None => desk.asleep_until = Some(next),
-        }
-        let keeper = Arc::downgrade(self);
-        drop(self.runtime.spawn(async move {
-            while let Some(keeper) = keeper.upgrade() {
-                let Some(next) = keeper.round() else { return };
-                tokio::select! {
-                    () = tokio::time::sleep_until(next) => {}
-                    () = keeper.sooner.notified() => {}
-                }
-            }
-        }));
-    }
-
-    /// Makes sure that there are numbers to give out.
-    fn see_to_numbers(self: &Arc<Self>, desk: &mut Desk) {
-        let left = desk.table.fences_reserved().0.saturating_sub(desk.table.last_fence().0);
-        if left < FENCE_BLOCK / 2 {
-            self.reserve(desk);
-        }
-    }
-
-    /// Reserves the next numbers on disk; those that are left go on meanwhile.
-    fn reserve(self: &Arc<Self>, desk: &mut Desk) {
-        if std::mem::replace(&mut desk.is_reserving, true) {
-            return;
-        }
-        let up_to = Fence(desk.table.fences_reserved().0 + FENCE_BLOCK);
-        let reserving = self.journal.reserve_fences(up_to.0);
-        let keeper = Arc::downgrade(self);
-        drop(self.runtime.spawn(async move {
-            let outcome = reserving.await;
-            let Some(keeper) = keeper.upgrade() else { return };
-            let mut desk = keeper.desk();
-            desk.is_reserving = false;
-            match outcome {
-                Ok(()) => {
-                    let now = keeper.now();
-                    let news = desk.table.reserve_fences(up_to, now);
-                    keeper.take(&mut desk, news, now);
-                }
-                Err(error) => tracing::warn!(%error, "no fencing numbers could be reserved; locks are refused when they are used up"),
-            }
-        }));
-    }
-
     fn lease(&self, grant: &Grant) -> Lease {
         Lease { ticket: grant.ticket, fence: grant.fence, until: self.time_of(grant.until) }
     }
@@ -612,18 +495,6 @@ impl Open {
 impl Denied {
     fn because(why: Why) -> Self {
         Self { holder: None, since: None, until: None, why }
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        self.keeper.end_life(&self.holder);
-    }
-}
-
-impl fmt::Debug for Life {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Life({})", self.holder)
     }
 }
 

@@ -189,7 +189,8 @@ fn home_is_where_it_is() {
     let other = [format!("{home}/other")];
     assert_eq!(uses("cd ~/other && git commit"), other);
     assert_eq!(uses("git -C ~/other push"), other);
-    assert_eq!(uses("cd; git commit"), [home.clone()]);
-    assert_eq!(uses("cd ~ && git commit"), [home]);
+    let home = [home];
+    assert_eq!(uses("cd; git commit"), home);
+    assert_eq!(uses("cd ~ && git commit"), home);
     assert_eq!(uses("cd ~other && git commit"), ["/p"], "somebody else's home is not known");
 }
