@@ -116,7 +116,7 @@ async fn a_server_that_stops_ends_git_and_leaves_everything_as_it_was() {
 }
 
 /// A mark that a server left which died an hour ago.
-fn mark_of_a_dead_server(tree: &Tree, name: &str, target: Option<String>) -> PathBuf {
+fn mark_of_a_dead_server(tree: &Tree, name: &str, target: Option<&str>) -> PathBuf {
     let mark = json!({
         "operation": "0197a2c4-0000-7000-8000-000000000001",
         "name": name,
@@ -144,7 +144,7 @@ async fn what_is_younger_than_the_dead_server_is_a_persons() {
     mine.run(&["fetch", "--quiet"]);
     let theirs = mine.run(&["rev-parse", "origin/main"]);
     for begun in ["merge", "rebase"] {
-        let mark = mark_of_a_dead_server(&mine, "pull", Some(theirs.clone()));
+        let mark = mark_of_a_dead_server(&mine, "pull", Some(&theirs));
         assert!(!mine.try_run(&[begun, &theirs]).status.success());
         mine.write("shared.txt", "resolved by hand\n");
         mine.run(&["add", "shared.txt"]);
@@ -179,7 +179,7 @@ async fn what_a_person_has_staged_and_written_after_the_crash_stays() {
     // An empty file is what git leaves when it dies in the moment before it writes, and what a person may leave.
     tree.run(&["branch", "other"]);
     tree.change("shared.txt", "other\n");
-    mark_of_a_dead_server(&tree, "merge", Some(tree.run(&["rev-parse", "other"])));
+    mark_of_a_dead_server(&tree, "merge", Some(&tree.run(&["rev-parse", "other"])));
     tree.write("shared.txt", "");
     let deleted =
         Operation::Branch { name: "other".to_owned(), from: None, is_entered: false, is_deleted: true };
