@@ -227,6 +227,7 @@ mod tests {
                 Shape::Number { least, .. } => least.max(1).to_string(),
                 Shape::Address => "::1".into(),
                 Shape::Origins => "https://a.example".into(),
+                Shape::Word(words) => words[0].into(),
                 _ => "/srv/x".into(),
             };
             let mut machine = Machine::new().env(name, &text);
