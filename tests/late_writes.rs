@@ -128,6 +128,7 @@ async fn an_agent_wakes_late(kind: Kind) -> (Workshop, String, String) {
 
     let mut taken = lock(&shop, "a.txt");
     taken["force"] = json!(true);
+    taken["deviceId"] = json!("laptop");
     let (status, answer) = shop.server.call("DELETE", "/api/locks", taken).await;
     assert_eq!((status, &answer["holder"]["sessionId"]), (200, &json!(session)), "{answer}");
     let base = read(&shop, "a.txt").await["hash"].clone();
