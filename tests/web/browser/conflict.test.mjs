@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 
+import { conflictOver } from "./support/conflict.mjs";
 import { call, link, projectPath, scenario } from "./support/scenario.mjs";
 import { PHONE } from "./support/window.mjs";
 
@@ -11,25 +12,13 @@ const BEGIN = "one\ntwo\nthree\nfour\nfive\nsix\nseven\n";
 const THERE = BEGIN.replace("two", "two there");
 const WANTED = BEGIN.replace("two", "two wanted").replace("six", "six wanted");
 
-/** Two devices change the same line of a file; answers with where the page shows that. */
-async function conflictOver(filePath) {
-  await writeFile(path.join(projectPath, filePath), BEGIN);
-  const at = `/api/projects/file?project=${encodeURIComponent(projectPath)}&path=${filePath}`;
-  const { hash: baseHash } = await call("GET", at);
-  const put = (deviceId, content) => call("PUT", "/api/projects/file", { projectPath, filePath, content, baseHash, deviceId });
-  assert.equal((await put("laptop", THERE)).merged, false);
-  const { error } = await put("pixel", WANTED);
-  assert.equal(error.code, "conflict");
-  const { conflicts } = await call("GET", `/api/conflicts?project=${encodeURIComponent(projectPath)}&status=open`);
-  const { conflictId } = conflicts.find(({ subject }) => subject === filePath);
-  return { conflictId, place: `/p/${encodeURIComponent(projectPath)}/c/${conflictId}` };
-}
+const VERSIONS = { begin: BEGIN, there: THERE, wanted: WANTED };
 
 const content = (filePath) => readFile(path.join(projectPath, filePath), "utf8");
 const settle = (conflictId, deviceId) => call("POST", `/api/conflicts/${conflictId}/resolve`, { resolution: "ours", deviceId });
 
 scenario("a conflict is written together, and the other window sees it settled", async ({ open }) => {
-  const { place } = await conflictOver("together.txt");
+  const { place } = await conflictOver("together.txt", VERSIONS);
   const [desk, phone] = [await open("desk"), await open("phone", { viewport: PHONE })];
   await phone.page.goto(link(place));
   await phone.page.getByRole("button", { name: "Keep what is there" }).waitFor();
@@ -59,7 +48,7 @@ scenario("a conflict is written together, and the other window sees it settled",
 });
 
 scenario("whoever decides second is told who was faster", async ({ open }) => {
-  const { conflictId, place } = await conflictOver("faster.txt");
+  const { conflictId, place } = await conflictOver("faster.txt", VERSIONS);
   const desk = await open("desk");
   const { page } = desk;
   await page.goto(link(place));
@@ -74,7 +63,7 @@ scenario("whoever decides second is told who was faster", async ({ open }) => {
 });
 
 scenario("a file that has changed again is shown first", async ({ open }) => {
-  const { place } = await conflictOver("again.txt");
+  const { place } = await conflictOver("again.txt", VERSIONS);
   const desk = await open("desk");
   const { page } = desk;
   await page.goto(link(place));
