@@ -119,6 +119,7 @@ impl Desk {
             versions: Versions::open(root.join("versions"), MAX_VERSION_BYTES).unwrap(),
             clock,
             allowed_roots: vec![root],
+            own_folder: Some(project.join("data")),
             waits: waits.iter().copied().map(Duration::from_millis).collect(),
             lock_wait: Duration::from_secs(5),
         });
@@ -665,15 +666,18 @@ async fn watched(desk: &Desk, watcher: &Watcher) {
         assert!(Instant::now() < deadline, "never watched");
         tokio::task::yield_now().await;
     }
+    let is_seen = |one: &Happening, name: &str| matches!(one, Happening::FileChanged { file_path, .. } if file_path.starts_with(name));
+    let mut last = String::new();
     for round in 0.. {
-        let is_seen = |one: &Happening| matches!(one, Happening::FileChanged { file_path, .. } if file_path.starts_with("probe"));
-        desk.write(&format!("probe{round}"), "");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        if desk.told.all().iter().any(is_seen) {
+        last = format!("probe{round:05}");
+        desk.write(&last, "");
+        if desk.told.all().iter().any(|one| is_seen(one, "probe")) {
             break;
         }
         assert!(Instant::now() < deadline, "never seen");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    desk.told.until("the last probe", |one| is_seen(one, &last)).await;
     desk.told.clear();
 }
 
@@ -718,7 +722,11 @@ async fn files_in_new_folders_are_seen_and_removed_ones_too() {
     desk.told.until("its end", is("deep/er/a.txt", ChangeType::Deleted)).await;
     desk.told.until("the conflict", |one| matches!(one, Happening::ConflictDetected(one) if one.theirs.holder == Some(Holder::SessionId(agent.session)))).await;
     drop(interest);
-    assert_eq!(watcher.folders(), 0);
+    let deadline = Instant::now() + PATIENCE;
+    while watcher.folders() > 0 {
+        assert!(Instant::now() < deadline, "still watched");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
