@@ -408,12 +408,12 @@ async fn a_write_under_a_lock_that_is_over_is_refused() {
 
 #[tokio::test]
 async fn a_lock_that_ends_while_its_holder_is_paused_stops_the_write() {
-    let desk = Desk::open_with(&[150]).await;
+    let desk = Desk::open_with(&[800]).await;
     desk.write("a.txt", "1\n2\n3\n4\n5\n");
     let (_, base) = desk.read("a.txt").await;
     desk.write("a.txt", "one\n2\n3\n4\n5\n");
     let phone = Holder::DeviceId("phone".parse().unwrap());
-    let lease = desk.lock(phone, "a.txt", Duration::from_millis(30)).await;
+    let lease = desk.lock(phone, "a.txt", Duration::from_millis(400)).await;
     let wish = desk.wish("phone", "a.txt", "1\n2\n3\n4\nfive\n", Some(base));
     let refusal = desk.files.put(Put { fence: Some(lease.fence), ..wish }).await.unwrap_err();
     assert_eq!(refusal.code, Code::LockNotHeld);
