@@ -100,6 +100,7 @@ async fn main() -> Result<()> {
         limits: Limits::default(),
         grace: Duration::from_secs(1),
         allowed_roots: vec![std::env::current_dir()?],
+        own_folder: None,
         locks: LockPolicy::default(),
         versions: Versions::none(),
         is_watching: false,

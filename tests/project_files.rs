@@ -1,6 +1,7 @@
 //! Files of a project over HTTP, on a real server: read, written, merged, refused; and whole whatever happens.
 
-use std::time::Duration;
+use std::ffi::OsString;
+use std::fs::DirEntry;
 
 use serde_json::{Value, json};
 
@@ -147,11 +148,12 @@ async fn a_killed_server_leaves_the_old_file_or_the_new_one() {
             &version(new),
             &base["hash"],
         ));
+        let left = names(&home);
         let writing = tokio::spawn(writing.send());
-        // The body is sent, and somewhere on its way to the disk.
-        let has_begun = async || kill.is_multiple_of(2) || unfinished(&home) || writing.is_finished();
-        eventually("it has begun", has_begun).await;
-        tokio::time::sleep(Duration::from_millis(7 * kill as u64)).await;
+        // From before anything of it is on the disk until nearly all of it is.
+        let enough = (6 << 20) * kill as u64 / KILLS as u64;
+        let is_far_enough = async || kill == 0 || unfinished(&home, &left) > enough || writing.is_finished();
+        eventually("so much is on the disk", is_far_enough).await;
         server.kill().await;
         was_interrupted += usize::from(writing.await.unwrap().is_err());
         let there = std::fs::read_to_string(&path).unwrap();
@@ -160,9 +162,17 @@ async fn a_killed_server_leaves_the_old_file_or_the_new_one() {
     assert!(was_interrupted > 0, "no kill came in the middle");
 }
 
-fn unfinished(home: &Home) -> bool {
-    let entries = std::fs::read_dir(home.project()).unwrap();
-    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with(".tandem-"))
+fn names(home: &Home) -> Vec<OsString> {
+    std::fs::read_dir(home.project()).unwrap().flatten().map(|entry| entry.file_name()).collect()
+}
+
+/// How much there is of a file that is not whole; kills leave some behind, which are gone when their time has come.
+fn unfinished(home: &Home, left: &[OsString]) -> u64 {
+    let entries = std::fs::read_dir(home.project()).unwrap().flatten();
+    let is_new = |entry: &DirEntry| {
+        entry.file_name().to_string_lossy().starts_with(".tandem-") && !left.contains(&entry.file_name())
+    };
+    entries.filter(is_new).filter_map(|entry| entry.metadata().ok()).map(|found| found.len()).sum()
 }
 
 #[tokio::test]

@@ -82,6 +82,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Below which folders projects may lie; canonical.
     pub allowed_roots: Vec<PathBuf>,
+    /// The server's own folder, canonical: nothing in it is a file of a project.
+    pub own_folder: Option<PathBuf>,
     /// How long a collision is waited for; [`WAITS`], except in tests.
     pub waits: Vec<Duration>,
     /// How long a device waits for the lock of a file.
@@ -151,14 +153,26 @@ impl Files {
     /// Finds a place in a project; links are resolved.
     ///
     /// # Errors
-    /// `project_not_found` or `project_not_allowed`; `bad_request` for what lies outside of the project, in git's own
-    /// folder, in a folder that does not exist, or is no plain file.
+    /// `project_not_found`; `project_not_allowed`, also for what lies outside of the project or in the server's own folder;
+    /// `bad_request` for what lies in git's own folder, in a folder that does not exist, or is no plain file.
     pub async fn place(&self, project: &Path, file: &Path) -> Result<Place, Refusal> {
         let project =
             crate::registry::check_project(project.to_owned(), self.parts.allowed_roots.clone()).await?;
         let file = file.to_owned();
         let found = tokio::task::spawn_blocking(move || Place::find(&project, &file)).await;
-        found.unwrap_or_else(|_stopped| Err(Refusal::shutting_down()))
+        let place = found.unwrap_or_else(|_stopped| Err(Refusal::shutting_down()))?;
+        if self.is_own(place.path()) {
+            return Err(Refusal::new(
+                Code::ProjectNotAllowed,
+                "What lies in the server's own folder is the server's.",
+            ));
+        }
+        Ok(place)
+    }
+
+    /// Whether it lies in the server's own folder.
+    pub(crate) fn is_own(&self, path: &Path) -> bool {
+        self.parts.own_folder.as_ref().is_some_and(|own| path.starts_with(own))
     }
 
     /// A session has read a file: its version is kept as a base, and what had become stale under it is settled.

@@ -23,7 +23,7 @@ mod settler;
 use std::sync::Arc;
 
 pub use channel::first_kept;
-pub use conflict::{Conflict, ConflictId, ConflictKind, Resolution, Side};
+pub use conflict::{Conflict, ConflictId, ConflictKind, HOLDS_ITS_LOCK, KNEW_ANOTHER, Resolution, Side};
 pub use enforcement::{Enforcement, Enforcements};
 pub use event::{ChangeType, Happening, ProjectEvent, Role};
 pub use lock_answer::{LockAnswer, LockEntry};

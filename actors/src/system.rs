@@ -45,6 +45,8 @@ pub struct Parts {
     pub grace: Duration,
     /// Below which folders projects may lie.
     pub allowed_roots: Vec<PathBuf>,
+    /// The server's own folder, if it has one: no project reaches into it.
+    pub own_folder: Option<PathBuf>,
     /// How long locks hold, and requests for them wait.
     pub locks: LockPolicy,
     /// Where versions of files are kept that somebody may have begun from.
@@ -113,6 +115,7 @@ impl System {
             versions: parts.versions,
             clock: parts.clock.clone(),
             allowed_roots: allowed_roots.clone(),
+            own_folder: parts.own_folder.map(canonical),
             waits: WAITS.into(),
             lock_wait: parts.locks.wait,
         });

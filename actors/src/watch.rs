@@ -14,6 +14,7 @@ mod round;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -55,6 +56,17 @@ struct Ground {
 struct Project {
     interest: usize,
     changes: mpsc::Sender<Change>,
+    /// Whether something was not told, because too much waited.
+    has_missed: Arc<AtomicBool>,
+}
+
+impl Project {
+    fn tell(&self, change: Change) {
+        if self.changes.try_send(change).is_err() {
+            // Full: whoever looks at what waits there looks at this behind it.
+            self.has_missed.store(true, Ordering::Release);
+        }
+    }
 }
 
 /// Something that the disk has told.
@@ -112,8 +124,10 @@ impl Watcher {
             known.interest += 1;
         } else {
             let (changes, waiting) = mpsc::channel(MAX_WAITING);
-            projects.insert(project.clone(), Project { interest: 1, changes });
-            let round = round::run(Arc::downgrade(&self.inner), project.clone(), waiting);
+            let has_missed = Arc::<AtomicBool>::default();
+            let known = Project { interest: 1, changes, has_missed: has_missed.clone() };
+            projects.insert(project.clone(), known);
+            let round = round::run(Arc::downgrade(&self.inner), project.clone(), waiting, has_missed);
             drop(self.inner.runtime.spawn(round));
         }
         Interest { watcher: Arc::downgrade(&self.inner), project: project.clone() }
@@ -140,7 +154,7 @@ impl Inner {
         };
         let Some(event) = event else {
             for project in projects.values() {
-                let _ = project.changes.try_send(Change::Missed);
+                project.tell(Change::Missed);
             }
             return;
         };
@@ -154,15 +168,15 @@ impl Inner {
                     continue;
                 }
                 let change = if is_made { Change::Made(path.clone()) } else { Change::Touched(path.clone()) };
-                // When it is full, whatever waits there is looked at as a whole; see `round`.
-                let _ = project.changes.try_send(change);
+                project.tell(change);
             }
         }
     }
 
     /// Watches a folder with all below it. Returns the files that are there. Waits for the disk.
     fn add(&self, project: &Path, folder: &Path) -> Vec<PathBuf> {
-        let (folders, files) = folders::walk(project, folder);
+        let Some(looked_after) = self.files.upgrade() else { return Vec::new() };
+        let (folders, files) = folders::walk(project, folder, |folder| looked_after.is_own(folder));
         let mut ground = self.ground();
         let Ground { notify: Some(notify), folders: known } = &mut *ground else { return files };
         for folder in folders {
@@ -179,11 +193,26 @@ impl Inner {
 
     /// Forgets a folder that is gone, with all below it, so that it is watched anew when it comes back. Waits.
     fn forget(&self, folder: &Path) {
-        let mut ground = self.ground();
-        for gone in ground.folders.remove_below(folder) {
-            if let Some(notify) = &mut ground.notify {
-                // The kernel has forgotten it already when it was removed.
-                let _ = notify.unwatch(&gone);
+        self.ground().forget(folder);
+    }
+
+    /// Nobody is interested in a project any more, unless somebody is again. Waits.
+    fn leave(&self, project: &Path) {
+        let others: Vec<Arc<str>> = {
+            // Whoever becomes interested meanwhile watches its folders after this.
+            let mut ground = self.ground();
+            let others: Vec<Arc<str>> = self.projects().keys().cloned().collect();
+            // The same project, or one around it, goes on watching its folders.
+            if !others.iter().any(|other| project.starts_with(&**other)) {
+                ground.forget(project);
+            }
+            others
+        };
+        // One within it takes its own again.
+        let projects = self.projects();
+        for other in others.iter().filter(|other| Path::new(&***other).starts_with(project)) {
+            if let Some(within) = projects.get(other) {
+                within.tell(Change::Made(PathBuf::from(&**other)));
             }
         }
     }
@@ -206,11 +235,21 @@ impl Inner {
     }
 }
 
+impl Ground {
+    fn forget(&mut self, folder: &Path) {
+        for gone in self.folders.remove_below(folder) {
+            if let Some(notify) = &mut self.notify {
+                // The kernel has forgotten it already when it was removed.
+                let _ = notify.unwatch(&gone);
+            }
+        }
+    }
+}
+
 impl Drop for Interest {
     fn drop(&mut self) {
         let Some(inner) = self.watcher.upgrade() else { return };
-        let mine = Path::new(&*self.project);
-        let others: Vec<Arc<str>> = {
+        {
             let mut projects = inner.projects();
             let Some(project) = projects.get_mut(&self.project) else { return };
             project.interest -= 1;
@@ -218,18 +257,10 @@ impl Drop for Interest {
                 return;
             }
             projects.remove(&self.project);
-            projects.keys().cloned().collect()
-        };
-        // A project around this one goes on watching its folders, and one within it takes its own again.
-        if !others.iter().any(|other| mine.starts_with(&**other)) {
-            inner.forget(mine);
         }
-        let projects = inner.projects();
-        for other in others.iter().filter(|other| Path::new(&***other).starts_with(mine)) {
-            if let Some(project) = projects.get(other) {
-                let _ = project.changes.try_send(Change::Made(PathBuf::from(&**other)));
-            }
-        }
+        // Thousands of folders, each a word with the kernel.
+        let project = self.project.clone();
+        drop(inner.runtime.clone().spawn_blocking(move || inner.leave(Path::new(&*project))));
     }
 }
 

@@ -80,6 +80,7 @@ pub async fn run(loaded: Loaded, _args: ServeArgs) -> anyhow::Result<()> {
         limits: limits(config),
         grace: Duration::from_secs(config.shutdown.grace_seconds),
         allowed_roots: config.projects.allowed_roots.clone(),
+        own_folder: Some(config.data.dir.clone()),
         locks: LockPolicy {
             ttl: Duration::from_secs(config.locks.ttl_seconds),
             wait: Duration::from_secs(config.locks.wait_seconds),

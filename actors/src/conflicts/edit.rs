@@ -31,25 +31,41 @@ pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
     Some(if has_crlf { edited.replace('\n', "\r\n") } else { edited })
 }
 
-/// The edit that makes one text of the other: as short as it can be while what it replaces is there only once.
+/// The edit that makes one text of the other: the lines that differ, with as many around them as it takes to be there only
+/// once. Their number is doubled until then: a text is searched some twenty times at most, however it repeats itself.
 #[must_use]
 pub fn edit_between(from: &str, to: &str) -> Edit {
     let (from, to) = (from.replace("\r\n", "\n"), to.replace("\r\n", "\n"));
-    let from_lines: Vec<&str> = from.split_inclusive('\n').collect();
-    let to_lines: Vec<&str> = to.split_inclusive('\n').collect();
-    let shorter = from_lines.len().min(to_lines.len());
-    let mut before = from_lines.iter().zip(&to_lines).take_while(|(one, other)| one == other).count();
-    let after = from_lines.iter().rev().zip(to_lines.iter().rev());
-    let mut after = after.take_while(|(one, other)| one == other).count().min(shorter - before);
+    let (from_ends, to_ends) = (line_ends(&from), line_ends(&to));
+    let (from_lines, to_lines) = (from_ends.len() - 1, to_ends.len() - 1);
+    let from_line = |number: usize| &from[from_ends[number]..from_ends[number + 1]];
+    let to_line = |number: usize| &to[to_ends[number]..to_ends[number + 1]];
+    let shorter = from_lines.min(to_lines);
+    let mut before = (0..shorter).take_while(|at| from_line(*at) == to_line(*at)).count();
+    let is_same_after = |at: &usize| from_line(from_lines - 1 - at) == to_line(to_lines - 1 - at);
+    let mut after = (0..shorter - before).take_while(is_same_after).count();
+    let mut more = 1;
     loop {
-        let old = from_lines[before..from_lines.len() - after].concat();
-        if is_once(&from, &old) || (before == 0 && after == 0) {
-            let new = to_lines[before..to_lines.len() - after].concat();
-            return Edit { old, new, is_for_all: false };
+        let old = &from[from_ends[before]..from_ends[from_lines - after]];
+        if is_once(&from, old) || (before == 0 && after == 0) {
+            let new = &to[to_ends[before]..to_ends[to_lines - after]];
+            return Edit { old: old.to_owned(), new: new.to_owned(), is_for_all: false };
         }
-        before = before.saturating_sub(1);
-        after = after.saturating_sub(1);
+        before = before.saturating_sub(more);
+        after = after.saturating_sub(more);
+        more *= 2;
     }
+}
+
+/// Where lines end; the first one begins at the end of none.
+fn line_ends(text: &str) -> Vec<usize> {
+    let mut ends = vec![0];
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        end += line.len();
+        ends.push(end);
+    }
+    ends
 }
 
 /// Overlapping places count too: only one that is alone is surely the one that is meant.
@@ -78,6 +94,16 @@ mod tests {
         assert_eq!(applied("", &[edit("", "new", false)]).as_deref(), Some("new"));
         assert_eq!(applied("a", &[edit("", "new", false)]), None);
         assert_eq!(applied("a\r\nb\r\n", &[edit("a\nb", "c", false)]).as_deref(), Some("c\r\n"));
+    }
+
+    #[test]
+    fn lines_that_repeat_themselves_take_no_longer() {
+        let lines = "x\n".repeat(200_000);
+        let begun = std::time::Instant::now();
+        let edit = edit_between(&lines, &format!("{}y\n{}", &lines[..200_000], &lines[200_000..]));
+        // Line by line it would be 100,000 searches of 400 kB: minutes.
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+        assert_eq!(edit.new.len(), edit.old.len() + 2);
     }
 
     proptest! {

@@ -120,7 +120,9 @@ impl Files {
     ) -> Option<Ruling> {
         let Holder::SessionId(session) = wish.by else { return None };
         let there = on.hash?;
-        let input = rewritten(tool, fields, on, merged)?;
+        let (name, on_now, text) = (tool.to_owned(), on.clone(), merged.to_owned());
+        let rewriting = tokio::task::spawn_blocking(move || rewritten(&name, fields, &on_now, &text));
+        let input = rewriting.await.ok()??;
         let mut set_back = None;
         if tool == "Write" {
             let (place, runtime) = (wish.place.clone(), self.runtime.clone());

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::place::Place;
 use super::{Found, MAX_FILE_BYTES};
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Effect, Refusal};
 
 /// What is written before it is whole begins so; the watcher passes it over.
 pub(crate) const UNFINISHED: &str = ".tandem-";
@@ -39,22 +39,54 @@ pub(super) fn look(place: &Place) -> Result<Found, Refusal> {
     Ok(Found::of(Some(Bytes::from(content))))
 }
 
-/// Puts content in the place of a file: all of it or, at any crash, nothing. The file keeps its mode.
+/// What became of a replacement.
+enum Replaced {
+    /// All of it lasts.
+    Yes,
+    /// `may_replace` said no.
+    No,
+    /// It is there, and may not outlast a crash.
+    InDoubt(io::Error),
+}
+
+/// Puts content in the place of a file: all of it or, at any crash, nothing. The file keeps its mode, and its owner and
+/// group where the server may give it away; what is beside them (access control lists) is lost. A read-only one stays.
 ///
 /// `may_replace` is asked when all of it is on disk, right before it takes the place; whether it did is returned.
 /// Without content the file is removed.
+///
+/// # Errors
+/// Nothing is changed, unless the effect is `unknown`: then it is there, and may not be after a crash of the machine.
 pub(super) fn replace(
     place: &Place,
     content: Option<&[u8]>,
     may_replace: impl FnOnce() -> bool,
 ) -> Result<bool, Refusal> {
+    replace_with(place, content, may_replace, sync_folder)
+}
+
+fn replace_with(
+    place: &Place,
+    content: Option<&[u8]>,
+    may_replace: impl FnOnce() -> bool,
+    sync: impl FnOnce(&Dir) -> io::Result<()>,
+) -> Result<bool, Refusal> {
     let (folder, name) = open_folder(place).map_err(|error| cannot_be("reached", &error))?;
     let replaced = match content {
         Some(content) => replace_in(&folder, &name, content, may_replace),
-        None if !may_replace() => Ok(false),
-        None => folder.remove_file(&name).and_then(|()| sync_folder(&folder)).map(|()| true),
+        None if !may_replace() => Ok(Replaced::No),
+        None => folder.remove_file(&name).map(|()| Replaced::Yes),
     };
-    replaced.map_err(|error| cannot_be("written", &error))
+    let replaced = replaced.map(|replaced| match replaced {
+        Replaced::Yes => sync(&folder).map_or_else(Replaced::InDoubt, |()| Replaced::Yes),
+        other => other,
+    });
+    match replaced {
+        Ok(Replaced::Yes) => Ok(true),
+        Ok(Replaced::No) => Ok(false),
+        Ok(Replaced::InDoubt(error)) => Err(in_doubt(&error)),
+        Err(error) => Err(cannot_be("written", &error)),
+    }
 }
 
 fn replace_in(
@@ -62,34 +94,52 @@ fn replace_in(
     name: &OsString,
     content: &[u8],
     may_replace: impl FnOnce() -> bool,
-) -> io::Result<bool> {
+) -> io::Result<Replaced> {
     let unfinished = format!("{UNFINISHED}{}", Uuid::new_v4());
     let written = write_beside(folder, name, &unfinished, content);
     let replaced = written.and_then(|()| {
         if !may_replace() {
-            return Ok(false);
+            return Ok(Replaced::No);
         }
         folder.rename(&unfinished, folder, name)?;
-        sync_folder(folder)?;
-        Ok(true)
+        Ok(Replaced::Yes)
     });
-    if !matches!(replaced, Ok(true)) {
-        // After a rename it is not there any more.
+    if !matches!(replaced, Ok(Replaced::Yes)) {
         let _ = folder.remove_file(&unfinished);
     }
     replaced
 }
 
 fn write_beside(folder: &Dir, name: &OsString, unfinished: &str, content: &[u8]) -> io::Result<()> {
-    let mut file = folder.open_with(unfinished, OpenOptions::new().write(true).create_new(true))?;
-    match folder.metadata(name) {
-        Ok(old) => file.set_permissions(old.permissions())?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+    let old = match folder.metadata(name) {
+        Ok(old) => Some(old),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
+    };
+    if old.as_ref().is_some_and(|old| old.permissions().readonly()) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let mut file = folder.open_with(unfinished, OpenOptions::new().write(true).create_new(true))?;
+    if let Some(old) = old {
+        keep_owner(&file, &old);
+        // After the owner: a change of that takes some bits of the mode away.
+        file.set_permissions(old.permissions())?;
     }
     file.write_all(content)?;
     file.sync_all()
 }
+
+/// Only a privileged server may give files to others; then and else the group is tried alone.
+#[cfg(unix)]
+fn keep_owner(file: &cap_std::fs::File, old: &cap_std::fs::Metadata) {
+    use cap_std::fs::MetadataExt as _;
+    if std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid())).is_err() {
+        let _ = std::os::unix::fs::fchown(file, None, Some(old.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_file: &cap_std::fs::File, _old: &cap_std::fs::Metadata) {}
 
 /// A rename lasts only when its folder is on disk.
 fn sync_folder(folder: &Dir) -> io::Result<()> {
@@ -132,11 +182,17 @@ fn open_folder(place: &Place) -> io::Result<(Dir, OsString)> {
     }
 }
 
+fn in_doubt(error: &io::Error) -> Refusal {
+    tracing::warn!(%error, "a file of a project was written, and the disk does not say that this lasts");
+    let message = "The file is written, but the disk does not say that this outlasts a crash. Read it to see what is there, and write it again.";
+    Refusal { effect: Effect::Unknown, ..Refusal::new(Code::StorageUnavailable, message) }
+}
+
 fn cannot_be(done: &str, error: &io::Error) -> Refusal {
     tracing::debug!(%error, "a file of a project cannot be {done}");
     let why = match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            "the server, or a link that leads out of the project, does not allow it"
+            "its mode, the server, or a link that leads out of the project does not allow it"
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "the disk is full",
         io::ErrorKind::ReadOnlyFilesystem => "the disk takes no writes",
@@ -185,6 +241,40 @@ mod tests {
         assert!(!replace(&place, None, || false).unwrap());
         assert_eq!(std::fs::read(place.path()).unwrap(), b"old");
         assert_eq!(names(&place), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_file_that_nobody_may_write_is_not_replaced() {
+        let (_home, place) = place("src/a.txt");
+        std::fs::write(place.path(), "old").unwrap();
+        std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o444)).unwrap();
+        let refusal = replace(&place, Some(b"new"), || true).unwrap_err();
+        assert_eq!((refusal.code, refusal.effect), (Code::StorageUnavailable, Effect::None));
+        assert_eq!(std::fs::read(place.path()).unwrap(), b"old");
+        assert_eq!(names(&place), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_file_stays_its_owners() {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        let (_home, place) = place("src/a.txt");
+        std::fs::write(place.path(), "old").unwrap();
+        // Without the right to give files away both are ours, and stay so.
+        let _ = chown(place.path(), Some(4_321), Some(4_321));
+        let owner = || place.path().metadata().map(|found| (found.uid(), found.gid())).unwrap();
+        let before = owner();
+        assert!(replace(&place, Some(b"new"), || true).unwrap());
+        assert_eq!(owner(), before);
+    }
+
+    #[test]
+    fn what_is_there_and_may_not_last_is_in_doubt() {
+        let (_home, place) = place("src/a.txt");
+        std::fs::write(place.path(), "old").unwrap();
+        let fails = |_: &Dir| Err(io::ErrorKind::Other.into());
+        let refusal = replace_with(&place, Some(b"new"), || true, fails).unwrap_err();
+        assert_eq!(refusal.effect, Effect::Unknown);
+        assert_eq!(std::fs::read(place.path()).unwrap(), b"new");
     }
 
     #[test]

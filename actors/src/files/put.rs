@@ -13,7 +13,7 @@ use crate::blobs::BlobHash;
 use crate::ids::DeviceId;
 use crate::locks::{Answer, Fence, Held, Holder, Keeper, Mode, Request, Resource, Ticket};
 use crate::project::{ChangeType, Conflict, Happening, Resolution};
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Effect, Refusal};
 
 /// How often a write begins anew because somebody was faster in the moment before it; then it is a conflict.
 const MAX_TRIES: usize = 3;
@@ -154,7 +154,8 @@ impl Files {
             refused.map_or(replaced, Err)
         });
         let outcome = outcome.await.unwrap_or_else(|_stopped| Err(Refusal::shutting_down()));
-        if !matches!(outcome, Ok(true)) {
+        let is_in_doubt = matches!(&outcome, Err(refusal) if refusal.effect == Effect::Unknown);
+        if !matches!(outcome, Ok(true)) && !is_in_doubt {
             self.known.is_still(wish.place.path(), found.hash, before);
             return outcome;
         }
@@ -166,7 +167,7 @@ impl Files {
             holder: Some(wish.by.clone()),
         };
         self.tell(wish.place.project(), happening);
-        Ok(true)
+        outcome
     }
 
     /// Takes the lock of a file; one that the holder has already is used and not given back.

@@ -8,7 +8,7 @@ use crate::blobs::BlobHash;
 use crate::conflicts::{self, FileEdit, Version};
 use crate::ids::SessionId;
 use crate::locks::{Holder, Resource};
-use crate::project::{ChangeType, ConflictId, Happening};
+use crate::project::{ChangeType, ConflictId, HOLDS_ITS_LOCK, Happening, KNEW_ANOTHER};
 
 /// What a watcher has seen of a file.
 #[derive(Debug, Clone)]
@@ -53,16 +53,13 @@ impl Files {
         }
         let change_type = if found.hash.is_none() { ChangeType::Deleted } else { change };
         self.tell_change(&place, change_type, found.hash, None);
-        let mut behind: Vec<(SessionId, Option<BlobHash>, &str)> = strange
-            .readers
-            .into_iter()
-            .map(|(session, hash)| (session, hash, "had read or written another version"))
-            .collect();
+        let mut behind: Vec<(SessionId, Option<BlobHash>, &str)> =
+            strange.readers.into_iter().map(|(session, hash)| (session, hash, KNEW_ANOTHER)).collect();
         for session in self.holders(place.path()) {
             if behind.iter().all(|(known, _, _)| *known != session)
                 && self.known.open_conflict(session, place.path()).is_none()
             {
-                behind.push((session, None, "holds the lock of it"));
+                behind.push((session, None, HOLDS_ITS_LOCK));
             }
         }
         if !is_switch && !behind.is_empty() {

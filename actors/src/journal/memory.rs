@@ -33,6 +33,8 @@ struct Shelf {
     next_failure: Option<JournalError>,
     trouble: Option<String>,
     next_transcript_fails: bool,
+    channels_fail: bool,
+    failed_channels: usize,
     fences: u64,
 }
 
@@ -71,6 +73,13 @@ impl MemoryJournal {
     /// Fails the next reading of a transcript, once.
     pub fn fail_next_transcript(&self) {
         self.shelf().next_transcript_fails = true;
+    }
+
+    /// Fails whoever claims a channel, until it is told otherwise. Returns how often that was done until now.
+    pub fn fail_channels(&self, do_fail: bool) -> usize {
+        let mut shelf = self.shelf();
+        shelf.channels_fail = do_fail;
+        shelf.failed_channels
     }
 
     /// A journal as a crash right after event `seq` would have left it: a copy that knows nothing later.
@@ -188,6 +197,10 @@ impl Journal for MemoryJournal {
     fn claim_channel(&self, project: Arc<str>) -> Pending<Claim> {
         let channel = SessionId::of_channel(&project);
         let mut shelf = self.shelf();
+        if shelf.channels_fail {
+            shelf.failed_channels += 1;
+            return ready(Err(JournalError::Unreadable { reason: "damaged".into() }));
+        }
         let kept = shelf.sessions.entry(channel).or_default();
         kept.project = Some(project);
         ready(Ok(kept.claim(channel)))

@@ -55,6 +55,8 @@ struct Inner {
     /// Conflicts that somebody is settling just now.
     settling: HashSet<ConflictId>,
     last_used: Instant,
+    /// It could not be loaded, and is not tried before.
+    load_again_at: Option<Instant>,
 }
 
 /// How far a channel is.
@@ -95,6 +97,7 @@ impl Channel {
             is_of_earlier_server,
             settling: HashSet::new(),
             last_used: Instant::now(),
+            load_again_at: None,
         };
         Self {
             id: subject.id(),
@@ -117,7 +120,10 @@ impl Channel {
         inner.queue.push(Told { at, event, written });
         inner.last_used = Instant::now();
         if inner.scribe.is_none() {
-            self.start(&mut inner, start);
+            // What does not start one now is written when the next one is.
+            if inner.may_be_loaded() {
+                self.start(&mut inner, start);
+            }
         } else if !inner.is_awake
             && let Some(scribe) = &inner.scribe
         {
@@ -132,7 +138,7 @@ impl Channel {
         {
             let mut inner = self.inner();
             inner.last_used = Instant::now();
-            if inner.scribe.is_none() {
+            if inner.scribe.is_none() && inner.may_be_loaded() {
                 self.start(&mut inner, start);
             }
         }
@@ -217,6 +223,12 @@ impl Channel {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn may_be_loaded(&self) -> bool {
+        self.load_again_at.is_none_or(|at| at <= Instant::now())
     }
 }
 

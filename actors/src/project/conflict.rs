@@ -95,6 +95,24 @@ pub enum Resolution {
     Waited,
 }
 
+/// What a session did whose file became another one: it was told of after the fact, and wanted nothing.
+pub const KNEW_ANOTHER: &str = "had read or written another version";
+
+/// The same, of a session that had only begun to.
+pub const HOLDS_ITS_LOCK: &str = "holds the lock of it";
+
+impl Conflict {
+    /// Whether it is only about what a conversation knows: that ends with the conversation, and with the server.
+    #[must_use]
+    pub fn is_of_what_was_known(&self) -> bool {
+        match self.kind {
+            ConflictKind::ContextSwitch => true,
+            ConflictKind::FileEdit => [KNEW_ANOTHER, HOLDS_ITS_LOCK].contains(&&*self.theirs.what),
+            ConflictKind::GitMerge | ConflictKind::ResourceLock | ConflictKind::StateDivergence => false,
+        }
+    }
+}
+
 impl ConflictId {
     /// A new one; later ones are larger.
     #[must_use]

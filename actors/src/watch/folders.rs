@@ -65,12 +65,17 @@ impl Folders {
     }
 }
 
-/// The folders to watch from here down, the shallow ones first, and the files in them. Links are not followed.
-pub(super) fn walk(project: &Path, from: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
+/// The folders to watch from here down, the shallow ones first, and the files in them. Links are not followed,
+/// and what is the server's own (`is_own`) is passed over: what it writes there of a change would be the next one.
+pub(super) fn walk(
+    project: &Path,
+    from: &Path,
+    is_own: impl Fn(&Path) -> bool,
+) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     let mut open = VecDeque::from([from.to_owned()]);
     while let Some(folder) = open.pop_front() {
-        if is_passed_over(project, &folder) {
+        if is_own(&folder) || is_passed_over(project, &folder) {
             continue;
         }
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
@@ -108,13 +113,15 @@ mod tests {
     fn what_programs_have_made_is_passed_over() {
         let home = tempfile::tempdir().unwrap();
         let project = home.path();
-        for folder in [".git/objects/aa", "src/deep", "node_modules/x", "target/debug", "vendor/.git/refs"] {
+        for folder in
+            ["data", ".git/objects/aa", "src/deep", "node_modules/x", "target/debug", "vendor/.git/refs"]
+        {
             std::fs::create_dir_all(project.join(folder)).unwrap();
         }
         std::fs::write(project.join("target/CACHEDIR.TAG"), "").unwrap();
         std::fs::write(project.join("src/a.txt"), "").unwrap();
         std::fs::write(project.join(".git/HEAD"), "").unwrap();
-        let (mut folders, files) = walk(project, project);
+        let (mut folders, files) = walk(project, project, |folder| folder.ends_with("data"));
         assert_eq!(folders[0], project);
         assert_eq!(folders.last().unwrap(), &project.join("src/deep"), "the shallow ones first");
         folders.sort();

@@ -1,7 +1,8 @@
 //! The task of one project: gathers what the disk tells, and looks at it.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -29,7 +30,12 @@ const BACK_EVERY: Duration = Duration::from_secs(1);
 const FULL_FOR: Duration = Duration::from_secs(30);
 
 /// Runs until nobody is interested any more.
-pub(super) async fn run(inner: Weak<Inner>, project: Arc<str>, mut changes: mpsc::Receiver<Change>) {
+pub(super) async fn run(
+    inner: Weak<Inner>,
+    project: Arc<str>,
+    mut changes: mpsc::Receiver<Change>,
+    has_missed: Arc<AtomicBool>,
+) {
     let folder = PathBuf::from(&*project);
     let mut round = Round { inner, project, folder, before: HashSet::new(), git: None, head: None };
     round.begin().await;
@@ -42,6 +48,9 @@ pub(super) async fn run(inner: Weak<Inner>, project: Arc<str>, mut changes: mpsc
         let mut batch = Batch::default();
         batch.add(first, &round.folder);
         round.gather(&mut batch, &mut changes).await;
+        if has_missed.swap(false, Ordering::AcqRel) {
+            batch.add(Change::Missed, &round.folder);
+        }
         if !batch.is_empty() {
             round.look_at(batch).await;
         }
@@ -98,11 +107,8 @@ impl Round {
         let Some(inner) = self.inner.upgrade() else { return };
         let Some(files) = inner.files.upgrade() else { return };
         let has_missed = batch.has_missed();
-        let mut paths: Vec<PathBuf> = batch.into_paths().collect();
-        if has_missed {
-            paths.extend(files.known.below(&self.folder));
-        }
-        let found = self.find(inner, files.clone(), paths).await;
+        let paths: Vec<PathBuf> = batch.into_paths().collect();
+        let found = self.find(inner, files.clone(), paths, has_missed).await;
         if found.iter().any(|seen| files.is_worked_on(seen.place.path())) {
             sleep(SAY_SO).await;
         }
@@ -118,13 +124,28 @@ impl Round {
         }
     }
 
-    /// The plain files among the paths; folders that are new are watched, with what is in them.
-    async fn find(&mut self, inner: Arc<Inner>, files: Arc<Files>, paths: Vec<PathBuf>) -> Vec<Seen> {
+    /// The plain files among the paths; folders that are new are watched, with what is in them. Where something was missed,
+    /// the whole project is walked again: what is new and what is gone is news, and so is what sessions know.
+    async fn find(
+        &mut self,
+        inner: Arc<Inner>,
+        files: Arc<Files>,
+        mut paths: Vec<PathBuf>,
+        has_missed: bool,
+    ) -> Vec<Seen> {
         let folder = self.folder.clone();
         let mut before = std::mem::take(&mut self.before);
         let finding = tokio::task::spawn_blocking(move || {
+            if has_missed {
+                let there: HashSet<PathBuf> = inner.add(&folder, &folder).into_iter().collect();
+                paths.extend(there.symmetric_difference(&before).cloned());
+                paths.extend(files.known.below(&folder));
+                paths.sort();
+                paths.dedup();
+            }
             let mut found = Vec::new();
-            for path in paths {
+            let mut open = VecDeque::from(paths);
+            while let Some(path) = open.pop_front() {
                 let kind = path.symlink_metadata().ok().map(|is| (is.is_dir(), is.is_file()));
                 match kind {
                     Some((true, _)) => {
@@ -142,6 +163,11 @@ impl Round {
                     }
                     Some(_) => {}
                     None => {
+                        if inner.is_watched(&path) {
+                            // A folder that was moved away says nothing of the files in it.
+                            let is_in = |file: &&PathBuf| file.starts_with(&path) && **file != path;
+                            open.extend(before.iter().filter(is_in).cloned());
+                        }
                         inner.forget(&path);
                         found.extend(seen(&folder, &path, change_of(&path, false, &mut before)));
                     }

@@ -131,7 +131,8 @@ impl Desk {
         let keeper = Keeper::new(clock, Arc::new(journal.clone()), Arc::new(told.clone()), Fence(0));
         // The first numbers are reserved by a task.
         tokio::task::yield_now().await;
-        let parts = parts(&keeper, Arc::new(told.clone()), &journal, &root, waits);
+        let own_folder = Some(project.join("data"));
+        let parts = Parts { own_folder, ..parts(&keeper, Arc::new(told.clone()), &journal, &root, waits) };
         let files = Files::new(parts);
         Self { files, keeper, told, journal, project, _home: home }
     }
@@ -426,12 +427,12 @@ async fn a_write_under_a_lock_that_is_over_is_refused() {
 
 #[tokio::test]
 async fn a_lock_that_ends_while_its_holder_is_paused_stops_the_write() {
-    let desk = Desk::open_with(&[150]).await;
+    let desk = Desk::open_with(&[800]).await;
     desk.write("a.txt", "1\n2\n3\n4\n5\n");
     let (_, base) = desk.read("a.txt").await;
     desk.write("a.txt", "one\n2\n3\n4\n5\n");
     let phone = Holder::DeviceId("phone".parse().unwrap());
-    let lease = desk.lock(phone, "a.txt", Duration::from_millis(30)).await;
+    let lease = desk.lock(phone, "a.txt", Duration::from_millis(400)).await;
     let wish = desk.wish("phone", "a.txt", "1\n2\n3\n4\nfive\n", Some(base));
     let refusal = desk.files.put(Put { fence: Some(lease.fence), ..wish }).await.unwrap_err();
     assert_eq!(refusal.code, Code::LockNotHeld);
@@ -712,15 +713,18 @@ async fn watched(desk: &Desk, watcher: &Watcher) {
         assert!(Instant::now() < deadline, "never watched");
         tokio::task::yield_now().await;
     }
+    let is_seen = |one: &Happening, name: &str| matches!(one, Happening::FileChanged { file_path, .. } if file_path.starts_with(name));
+    let mut last = String::new();
     for round in 0.. {
-        let is_seen = |one: &Happening| matches!(one, Happening::FileChanged { file_path, .. } if file_path.starts_with("probe"));
-        desk.write(&format!("probe{round}"), "");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        if desk.told.all().iter().any(is_seen) {
+        last = format!("probe{round:05}");
+        desk.write(&last, "");
+        if desk.told.all().iter().any(|one| is_seen(one, "probe")) {
             break;
         }
         assert!(Instant::now() < deadline, "never seen");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    desk.told.until("the last probe", |one| is_seen(one, &last)).await;
     desk.told.clear();
 }
 
@@ -765,7 +769,11 @@ async fn files_in_new_folders_are_seen_and_removed_ones_too() {
     desk.told.until("its end", is("deep/er/a.txt", ChangeType::Deleted)).await;
     desk.told.until("the conflict", |one| matches!(one, Happening::ConflictDetected(one) if one.theirs.holder == Some(Holder::SessionId(agent.session)))).await;
     drop(interest);
-    assert_eq!(watcher.folders(), 0);
+    let deadline = Instant::now() + PATIENCE;
+    while watcher.folders() > 0 {
+        assert!(Instant::now() < deadline, "still watched");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

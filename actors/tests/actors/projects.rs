@@ -11,7 +11,8 @@ use tandem_actors::ids::{Epoch, Seq, SessionId};
 use tandem_actors::journal::MemoryJournal;
 use tandem_actors::locks::{Kind, Mode};
 use tandem_actors::project::{
-    ChangeType, Conflict, ConflictId, ConflictKind, Feed as _, Happening, LockAct, LockAnswer, LockName,
+    ChangeType, Conflict, ConflictId, ConflictKind, Feed as _, Happening, KNEW_ANOTHER, LockAct, LockAnswer,
+    LockName,
     Resolution, Side, Wait,
 };
 use tandem_actors::refusal::Code;
@@ -508,6 +509,44 @@ async fn what_is_told_while_the_disk_takes_nothing_is_written_when_it_does() {
     house.journal.refuse_appends(None);
     wait(1).await;
     assert_eq!(kinds(&device.frames()), ["lock_acquired", "conflict_detected"]);
+    house.close().await;
+}
+
+#[actix::test]
+async fn a_channel_that_cannot_be_loaded_is_tried_now_and_then() {
+    tokio::time::pause();
+    let house = House::open().await;
+    house.journal.fail_channels(true);
+    let found = conflict(&house);
+    for _ in 0..50 {
+        house.hub.projects.tell(&project(&house), detected(&found).into());
+        wait(0).await;
+    }
+    let tries = house.journal.fail_channels(false);
+    assert_eq!(tries, 1, "each try is a claim on the disk");
+    wait(2).await;
+    house.hub.projects.tell(&project(&house), detected(&found).into());
+    house.has_kind(channel(&house), "conflict_detected", 51).await;
+    house.close().await;
+}
+
+#[actix::test]
+async fn what_was_only_known_is_over_with_the_server_and_what_was_wanted_is_not() {
+    let house = House::open().await;
+    let (wanted, mut known) = (conflict(&house), conflict(&house));
+    known.theirs.what = KNEW_ANOTHER.into();
+    for found in [&wanted, &known] {
+        house.hub.projects.tell(&project(&house), detected(found).into());
+    }
+    house.has_kind(channel(&house), "conflict_detected", 2).await;
+    let path = project(&house);
+    let (journal, _folder) = house.crash().await;
+    let house = House::open_on(journal).await;
+    house.hub.projects.visit(&path).await.unwrap();
+    house.has_kind(SessionId::of_channel(&path), "conflict_resolved", 1).await;
+    let conflicts = house.hub.projects.conflicts(&path).await.unwrap();
+    let open: Vec<_> = conflicts.iter().filter(|one| one.resolution.is_none()).collect();
+    assert_eq!(open.iter().map(|one| one.conflict_id).collect::<Vec<_>>(), [wanted.conflict_id]);
     house.close().await;
 }
 

@@ -259,6 +259,7 @@ impl House {
             limits: Limits::default(),
             grace: Duration::from_secs(1),
             allowed_roots: vec![folder.path().to_owned(), "/".into()],
+            own_folder: None,
             locks: LockPolicy::default(),
             versions: Versions::none(),
             is_watching: false,

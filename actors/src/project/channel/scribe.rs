@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::loading::load;
 use super::queue::Told;
@@ -18,10 +19,13 @@ use crate::clock::Clock;
 use crate::event::Record;
 use crate::ids::{Seq, Term};
 use crate::journal::{Append, Journal, JournalError, OldEvents};
-use crate::project::{ConflictKind, Enforcements, Happening, ProjectEvent, Resolution};
+use crate::project::{Enforcements, Happening, ProjectEvent, Resolution};
 
 /// When an append of which nothing was written is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// When a channel that cannot be loaded may be tried again: each try is a claim on the disk, and facts come by the thousand.
+const LOAD_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What every scribe is given.
 #[derive(Clone)]
@@ -93,6 +97,7 @@ impl Scribe {
         let was_another_servers = {
             let mut inner = self.channel.inner();
             inner.state = Some(state.clone());
+            inner.load_again_at = None;
             std::mem::take(&mut inner.is_of_earlier_server)
         };
         // What a conversation had read went with the server, and it reads again before it writes.
@@ -103,11 +108,7 @@ impl Scribe {
         };
         // Who was connected when an earlier server ended is not any more, unless it is said anew.
         let farewells: Vec<Told> = match was_another_servers {
-            true => state
-                .members()
-                .map(gone)
-                .chain(state.open_of(ConflictKind::ContextSwitch).map(over))
-                .collect(),
+            true => state.members().map(gone).chain(state.over_with_the_server().map(over)).collect(),
             false => Vec::new(),
         };
         self.channel.room.tail().continue_at(state.head);
@@ -271,6 +272,7 @@ impl Actor for Scribe {
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(project = %scribe.channel.project, %error, cause, "the channel of a project cannot be loaded");
+                scribe.channel.inner().load_again_at = Some(Instant::now() + LOAD_AGAIN_AFTER);
                 context.stop();
             }
         }));

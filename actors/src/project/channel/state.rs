@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{ChainHash, Record};
 use crate::ids::{Seq, SessionId};
-use crate::project::{Conflict, ConflictId, ConflictKind, Enforcement, Happening, ProjectEvent, Role};
+use crate::project::{Conflict, ConflictId, Enforcement, Happening, ProjectEvent, Role};
 
 /// Settled conflicts that are shown: what was settled last is what people ask about. Older ones stay in the journal.
 const MAX_SETTLED: usize = 100;
@@ -189,10 +189,10 @@ impl State {
         self.enforcement
     }
 
-    /// Open conflicts of this kind.
-    pub(crate) fn open_of(&self, kind: ConflictKind) -> impl Iterator<Item = ConflictId> {
-        let is_wanted = move |entry: &&Entry| entry.conflict.kind == kind;
-        self.open.values().filter(is_wanted).map(|entry| entry.conflict.conflict_id)
+    /// Open conflicts that are over with the server that found them.
+    pub(crate) fn over_with_the_server(&self) -> impl Iterator<Item = ConflictId> {
+        let is_over = |entry: &&Entry| entry.conflict.is_of_what_was_known();
+        self.open.values().filter(is_over).map(|entry| entry.conflict.conflict_id)
     }
 
     /// Who is connected.
@@ -239,7 +239,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::event::By;
     use crate::ids::{Term, UserId};
-    use crate::project::{Resolution, Side};
+    use crate::project::{ConflictKind, Resolution, Side};
 
     const PROJECT: &str = "/srv/app";
 

@@ -177,3 +177,49 @@ async fn so_many_writes_wait_for_a_file_and_no_more() {
     futures_util::future::join_all(counted).await;
     assert_eq!((refused.get(), &*desk.text("a.txt")), (5, "1\n"));
 }
+
+#[tokio::test]
+async fn the_servers_own_folder_is_no_part_of_a_project() {
+    let desk = Desk::open().await;
+    std::fs::create_dir(desk.path("data")).unwrap();
+    desk.write("data/token", "secret");
+    let read = desk.files.read(&desk.project, Path::new("data/token")).await;
+    assert_eq!(read.unwrap_err().code, Code::ProjectNotAllowed);
+    let put = desk.put("data/tandem.toml", "", None).await;
+    assert_eq!(put.unwrap_err().code, Code::ProjectNotAllowed);
+
+    let watcher = Watcher::new(&desk.files);
+    let _interest = watcher.watch(&desk.project.to_str().unwrap().into());
+    watched(&desk, &watcher).await;
+    assert_eq!(watcher.folders(), 1, "what the server writes there is nobody's news");
+}
+
+#[tokio::test]
+async fn files_in_a_folder_that_was_moved_away_are_gone() {
+    let desk = Desk::open().await;
+    std::fs::create_dir(desk.path("folder")).unwrap();
+    desk.write("folder/a.txt", "1\n");
+    let watcher = Watcher::new(&desk.files);
+    let _interest = watcher.watch(&desk.project.to_str().unwrap().into());
+    watched(&desk, &watcher).await;
+    std::fs::rename(desk.path("folder"), desk.project.parent().unwrap().join("elsewhere")).unwrap();
+    let is_gone = |one: &Happening| matches!(one, Happening::FileChanged { file_path, change_type: ChangeType::Deleted, .. } if file_path == "folder/a.txt");
+    desk.told.until("its end", is_gone).await;
+}
+
+#[tokio::test]
+async fn after_a_flood_the_whole_project_is_looked_at() {
+    let desk = Desk::open().await;
+    let watcher = Watcher::new(&desk.files);
+    let _interest = watcher.watch(&desk.project.to_str().unwrap().into());
+    watched(&desk, &watcher).await;
+    for file in 0..2_000 {
+        desk.write(&format!("flood{file}"), "");
+    }
+    for file in 0..2_000 {
+        let name = format!("flood{file}");
+        let is_it =
+            |one: &Happening| matches!(one, Happening::FileChanged { file_path, .. } if *file_path == name);
+        desk.told.until(&name, is_it).await;
+    }
+}
