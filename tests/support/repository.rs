@@ -83,6 +83,7 @@ impl Forge {
             versions: Versions::open(root.join("versions"), MAX_VERSION_BYTES).unwrap(),
             clock: clock.clone(),
             allowed_roots: vec![root.join("work")],
+            own_folder: None,
             waits: Vec::new(),
             lock_wait: wait,
         });
