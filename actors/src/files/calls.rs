@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::stranger::MAX_LOOKS;
 use super::{Files, Found, Place, Seen};
 use crate::blobs::BlobHash;
 use crate::conflicts::is_as_meant;
@@ -69,24 +70,33 @@ impl Files {
         let within = if call.meant.is_some() { SAYS_SO_WITHIN } else { UNKNOWN_WITHIN };
         // An error is what is waited for: the call has let go.
         let _ = tokio::time::timeout(within, call.ended.changed()).await;
-        let Ok(found) = self.look(&seen.place).await else { return };
-        if call.meant.is_some() && has_made(&call, &found) {
-            self.tell_for(&call, &seen, found.hash);
-        } else {
-            // Whatever it is now, nobody says that it is theirs.
-            self.strange(seen, found, false).await;
+        for _ in 0..MAX_LOOKS {
+            let times_told = self.known.times_told(seen.place.path());
+            let Ok(found) = self.look(&seen.place).await else { return };
+            // Whatever it is now, nobody says that it is theirs, unless it is what the call was to make.
+            let is_over = match call.meant.is_some() && has_made(&call, &found) {
+                true => self.tell_for(&call, &seen, found.hash, times_told),
+                false => self.strange(&seen, found, times_told, false).await.is_some(),
+            };
+            if is_over {
+                return;
+            }
         }
     }
 
-    /// The call has not told of it: its agent was ended in between, or it takes too long.
-    fn tell_for(&self, call: &Writing, seen: &Seen, hash: Option<BlobHash>) {
+    /// The call has not told of it: its agent was ended in between, or it takes too long. `false`: somebody has told of
+    /// the file since it was looked at.
+    fn tell_for(&self, call: &Writing, seen: &Seen, hash: Option<BlobHash>, times_told: u64) -> bool {
         let Seen { place, change } = seen;
         if self.known.is_told(place.path(), hash) {
-            return;
+            return true;
         }
         let by = Holder::SessionId(call.session);
-        self.known.made(&by, place.path(), hash);
-        self.tell_change(place, *change, hash, Some(by));
+        let is_current = self.known.made_since(&by, place.path(), hash, times_told);
+        if is_current {
+            self.tell_change(place, *change, hash, Some(by));
+        }
+        is_current
     }
 
     pub(super) fn tell_change(

@@ -30,6 +30,8 @@ struct Shelf {
 struct File {
     last_use: u64,
     last: Option<Last>,
+    /// How often that was told.
+    times_told: u64,
     readers: BTreeMap<SessionId, Reader>,
 }
 
@@ -83,7 +85,7 @@ impl Known {
     pub(super) fn wrote(&self, by: &Holder, path: &Path, hash: Option<BlobHash>) -> Option<ConflictId> {
         let mut shelf = self.shelf();
         let file = shelf.file(path);
-        file.last = Some(Last { hash, by: Some(by.clone()) });
+        file.is_told(hash, Some(by.clone()));
         let Holder::SessionId(session) = by else { return None };
         let old = file.readers.insert(*session, Reader { hash, stale: None });
         let stale = old.and_then(|reader| reader.stale)?;
@@ -92,7 +94,7 @@ impl Known {
 
     /// Somebody has written this, as they have told. What sessions know is another matter.
     pub(super) fn made(&self, by: &Holder, path: &Path, hash: Option<BlobHash>) {
-        self.shelf().file(path).last = Some(Last { hash, by: Some(by.clone()) });
+        self.shelf().file(path).is_told(hash, Some(by.clone()));
     }
 
     /// A session goes on from this, which is not what is there.
@@ -107,6 +109,22 @@ impl Known {
         self.shelf().file(path).readers.insert(session, Reader { hash, stale });
     }
 
+    /// The same, if nobody has told of the file since it was looked at.
+    pub(super) fn made_since(
+        &self,
+        by: &Holder,
+        path: &Path,
+        hash: Option<BlobHash>,
+        times_told: u64,
+    ) -> bool {
+        let mut shelf = self.shelf();
+        let is_current = shelf.times_told(path) == times_told;
+        if is_current {
+            shelf.file(path).is_told(hash, Some(by.clone()));
+        }
+        is_current
+    }
+
     /// Whether it was told already that a file has this content.
     pub(super) fn is_told(&self, path: &Path, hash: Option<BlobHash>) -> bool {
         let shelf = self.shelf();
@@ -116,7 +134,7 @@ impl Known {
 
     /// What was to be written was not: the content before counts again.
     pub(super) fn is_still(&self, path: &Path, hash: Option<BlobHash>, by: Option<Holder>) {
-        self.shelf().file(path).last = Some(Last { hash, by });
+        self.shelf().file(path).is_told(hash, by);
     }
 
     /// A session may not write what it wanted.
@@ -150,21 +168,30 @@ impl Known {
         }
     }
 
-    /// A file has this content on disk. Whoever had read something else is named, once.
-    pub(super) fn strange(&self, path: &Path, hash: Option<BlobHash>) -> Strange {
+    /// How often it was told what is in a file: whoever looks at it asks before, and says so with what was found.
+    pub(super) fn times_told(&self, path: &Path) -> u64 {
+        self.shelf().times_told(path)
+    }
+
+    /// A file has this content on disk. Whoever had read something else is named, once. None: somebody has told of it
+    /// since the look at the disk was begun, so that what was found may be gone.
+    pub(super) fn strange(&self, path: &Path, hash: Option<BlobHash>, times_told: u64) -> Option<Strange> {
         let mut shelf = self.shelf();
+        if shelf.times_told(path) != times_told {
+            return None;
+        }
         let Some(file) = shelf.files.get(path) else {
-            return Strange { is_new: true, readers: Vec::new() };
+            return Some(Strange { is_new: true, readers: Vec::new() });
         };
         if file.last.as_ref().is_some_and(|last| last.hash == hash) {
-            return Strange::default();
+            return Some(Strange::default());
         }
         let is_behind = |reader: &Reader| reader.hash != hash && reader.stale.is_none();
         let readers: Vec<_> = file.readers.iter().filter(|(_, reader)| is_behind(reader)).collect();
         let readers = readers.into_iter().map(|(session, reader)| (*session, reader.hash)).collect();
         let is_new = file.last.is_some() || file.readers.values().any(|reader| reader.hash != hash);
-        shelf.file(path).last = Some(Last { hash, by: None });
-        Strange { is_new, readers }
+        shelf.file(path).is_told(hash, None);
+        Some(Strange { is_new, readers })
     }
 
     /// A session that had read something else is part of this conflict.
@@ -218,7 +245,18 @@ impl Known {
     }
 }
 
+impl File {
+    fn is_told(&mut self, hash: Option<BlobHash>, by: Option<Holder>) {
+        self.last = Some(Last { hash, by });
+        self.times_told += 1;
+    }
+}
+
 impl Shelf {
+    fn times_told(&self, path: &Path) -> u64 {
+        self.files.get(path).map_or(0, |file| file.times_told)
+    }
+
     /// Whether a session knows all files again that a conflict of it is about.
     fn is_over(&self, session: SessionId, conflict: ConflictId) -> bool {
         let stale = |file: &File| file.readers.get(&session).and_then(|reader| reader.stale);
@@ -256,20 +294,37 @@ mod tests {
         Some(BlobHash::of(text.as_bytes()))
     }
 
+    fn found(known: &Known, hash: Option<BlobHash>) -> Strange {
+        known.strange(path(), hash, known.times_told(path())).unwrap()
+    }
+
+    #[test]
+    fn what_was_found_before_somebody_told_of_the_file_is_nothing_new() {
+        let known = Known::default();
+        let by = Holder::SessionId(SessionId::random());
+        known.wrote(&by, path(), hash("one"));
+        let times_told = known.times_told(path());
+        known.wrote(&by, path(), hash("two"));
+        assert_eq!(known.strange(path(), hash("one"), times_told), None);
+        assert!(!known.made_since(&by, path(), hash("one"), times_told));
+        assert!(known.is_told(path(), hash("two")));
+        assert!(known.made_since(&by, path(), hash("three"), known.times_told(path())));
+    }
+
     #[test]
     fn who_had_read_something_else_is_named_once() {
         let known = Known::default();
         let (reader, writer) = (SessionId::random(), SessionId::random());
         known.saw(reader, path(), hash("old"));
         known.wrote(&Holder::SessionId(writer), path(), hash("new"));
-        assert_eq!(known.strange(path(), hash("new")), Strange::default(), "the writer has told of it");
-        let strange = known.strange(path(), hash("strange"));
+        assert_eq!(found(&known, hash("new")), Strange::default(), "the writer has told of it");
+        let strange = found(&known, hash("strange"));
         assert!(strange.is_new);
         assert_eq!(strange.readers.len(), 2, "the writer had known another content too");
-        assert_eq!(known.strange(path(), hash("strange")), Strange::default());
+        assert_eq!(found(&known, hash("strange")), Strange::default());
         let conflict = ConflictId::random();
         known.is_behind(reader, path(), conflict);
-        let again = known.strange(path(), hash("stranger"));
+        let again = found(&known, hash("stranger"));
         assert_eq!(again.readers, [(writer, hash("new"))], "it is part of a conflict already");
         assert_eq!(known.saw(reader, path(), hash("stranger")), Some(conflict));
     }
@@ -306,7 +361,7 @@ mod tests {
         let known = Known::default();
         let session = SessionId::random();
         known.saw(session, path(), hash("old"));
-        assert_eq!(known.strange(path(), hash("old")), Strange::default());
+        assert_eq!(found(&known, hash("old")), Strange::default());
         known.gone(session);
         assert!(!known.has_readers(path()));
     }

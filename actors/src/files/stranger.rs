@@ -10,6 +10,9 @@ use crate::ids::SessionId;
 use crate::locks::{Holder, Resource};
 use crate::project::{ChangeType, ConflictId, HOLDS_ITS_LOCK, Happening, KNEW_ANOTHER};
 
+/// How often a file is looked at while others tell of it: each look takes a millisecond, each write many.
+pub(super) const MAX_LOOKS: usize = 5;
+
 /// What a watcher has seen of a file.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -38,21 +41,35 @@ impl Files {
     /// Looks at a file that has changed. If nobody has told of its content, everybody is told, and the sessions that
     /// worked with another one get a conflict; while a branch changes (`is_switch`) they are only returned.
     pub(crate) async fn changed(self: &Arc<Self>, seen: Seen, is_switch: bool) -> Vec<Behind> {
-        let Ok(found) = self.look(&seen.place).await else { return Vec::new() };
-        if !is_switch && self.is_being_made(&seen, &found) {
-            return Vec::new();
+        for _ in 0..MAX_LOOKS {
+            let times_told = self.known.times_told(seen.place.path());
+            let Ok(found) = self.look(&seen.place).await else { return Vec::new() };
+            if !is_switch && self.is_being_made(&seen, &found) {
+                return Vec::new();
+            }
+            if let Some(behind) = self.strange(&seen, found, times_told, is_switch).await {
+                return behind;
+            }
         }
-        self.strange(seen, found, is_switch).await
+        // Who writes it so often is known, and each of those changes is looked at.
+        Vec::new()
     }
 
-    pub(super) async fn strange(&self, seen: Seen, found: Found, is_switch: bool) -> Vec<Behind> {
+    /// None: somebody has told of the file since it was looked at, so it is to be looked at again.
+    pub(super) async fn strange(
+        &self,
+        seen: &Seen,
+        found: Found,
+        times_told: u64,
+        is_switch: bool,
+    ) -> Option<Vec<Behind>> {
         let Seen { place, change } = seen;
-        let strange = self.known.strange(place.path(), found.hash);
+        let strange = self.known.strange(place.path(), found.hash, times_told)?;
         if !strange.is_new {
-            return Vec::new();
+            return Some(Vec::new());
         }
-        let change_type = if found.hash.is_none() { ChangeType::Deleted } else { change };
-        self.tell_change(&place, change_type, found.hash, None);
+        let change_type = if found.hash.is_none() { ChangeType::Deleted } else { *change };
+        self.tell_change(place, change_type, found.hash, None);
         let mut behind: Vec<(SessionId, Option<BlobHash>, &str)> =
             strange.readers.into_iter().map(|(session, hash)| (session, hash, KNEW_ANOTHER)).collect();
         for session in self.holders(place.path()) {
@@ -70,11 +87,11 @@ impl Files {
             }
             self.keep_for_people(versions).await;
             for (session, hash, what) in &behind {
-                self.file_edit(&place, *session, *hash, what, found.hash);
+                self.file_edit(place, *session, *hash, what, found.hash);
             }
         }
         let file = |session| Behind { session, file: place.within().to_owned() };
-        behind.into_iter().map(|(session, _, _)| file(session)).collect()
+        Some(behind.into_iter().map(|(session, _, _)| file(session)).collect())
     }
 
     /// Another branch is there: one conflict for each session that had read files of the one before.

@@ -12,8 +12,7 @@ use tandem_actors::journal::MemoryJournal;
 use tandem_actors::locks::{Kind, Mode};
 use tandem_actors::project::{
     ChangeType, Conflict, ConflictId, ConflictKind, Feed as _, Happening, KNEW_ANOTHER, LockAct, LockAnswer,
-    LockName,
-    Resolution, Side, Wait,
+    LockName, Resolution, Side, Wait,
 };
 use tandem_actors::refusal::Code;
 use tandem_actors::room::Ending;

@@ -4,6 +4,7 @@
 //! written in the moment before a server or an agent was killed may have been told to nobody; it is there all the same
 //! when the next one went out from it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::Value;
@@ -90,7 +91,11 @@ impl<'a> Chain<'a> {
             (Outcome::Written(None) | Outcome::Unknown, _) => true,
             (Outcome::Refused | Outcome::Conflict(_), _) => false,
         };
-        let rank = |write: &Write| (!is_own(write), write.outcome == Outcome::Unknown);
+        // Of what a writer wanted and nobody answered, the last is the likeliest, and what a conflict names before all.
+        let rank = |write: &Write| {
+            let is_named = self.named.contains(&*write.proposed);
+            (!is_own(write), write.outcome == Outcome::Unknown, !is_named, Reverse(write.begun))
+        };
         let candidates = self.open.iter().enumerate().filter(|(_, write)| may_be(write));
         let (place, _) = candidates.min_by_key(|(_, write)| rank(write))?;
         Some(self.open.remove(place))
