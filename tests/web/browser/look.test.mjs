@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
+import { conflictOver } from "./support/conflict.mjs";
 import { call, device, link, projectPath, scenario, session } from "./support/scenario.mjs";
 import { conversationOf, listOf } from "./support/views.mjs";
 import { DESK, PHONE, TABLET } from "./support/window.mjs";
@@ -59,6 +60,25 @@ async function work() {
   return main;
 }
 
+/** Locks, somebody who waits, and a conflict, as they are on such a day; answers with the place of the conflict. */
+async function disagree() {
+  const [laptop, pixel] = [await device("laptop", { deviceName: "Laptop" }), await device("pixel", { deviceName: "Pixel" })];
+  const line = (number) => `    // What the cursor is there for, in line ${number}`;
+  const begin = `${Array.from({ length: 30 }, (_, number) => line(number + 1)).join("\n")}\n`;
+  const changed = (number, text, of = begin) => of.replace(line(number), `    ${text}`);
+  const { place } = await conflictOver("src/cursor.rs", {
+    begin,
+    there: changed(4, "// It only rises", changed(17, "self.journal.append(Event::Acknowledged { seq })?;")),
+    wanted: changed(26, "// And it survives", changed(17, "self.journal.append_all([Event::Acknowledged { seq }])")),
+  });
+  const lock = { type: "lock_request", projectPath, lockType: "file" };
+  for (const resourceId of ["src/session.rs", "docs"]) await laptop.client.command({ ...lock, resourceId });
+  const waiting = { ...lock, resourceId: "src/session.rs", wait: true };
+  // Nobody gives it back before the scenario ends.
+  pixel.client.command(waiting).catch(() => {});
+  return place;
+}
+
 /** Nothing is wider than the window: nobody scrolls sideways. */
 async function fits(window, what) {
   const wide = await window.page.evaluate(() => {
@@ -95,12 +115,14 @@ scenario("who comes first sees what to do", async ({ open }) => {
 scenario("the main views fit every width, and are accessible", async ({ open }) => {
   await mkdir(FOLDER, { recursive: true });
   const main = await work();
+  const conflict = await disagree();
   const views = [
     ["conversations", "/", (page) => listOf(page).rows.nth(3)],
     ["conversation", `/s/${main}`, (page) => conversationOf(page).questions],
     ["projects", "/projects", (page) => page.getByRole("main").getByRole("listitem").first()],
-    ["project", `/p/${encodeURIComponent(projectPath)}`, (page) => page.getByRole("main").getByRole("heading").first()],
-    ["server", "/server", (page) => page.getByRole("main").getByRole("heading").first()],
+    ["project", `/p/${encodeURIComponent(projectPath)}`, (page) => page.getByRole("region", { name: "Locks" }).getByText("docs", { exact: true })],
+    ["conflict", conflict, (page) => page.getByRole("group", { name: "Place 1 of 1", exact: true })],
+    ["server", "/server", (page) => page.getByRole("region", { name: "Settings in force" }).getByText("shutdown")],
   ];
   for (const colorScheme of ["light", "dark"]) {
     for (const [size, viewport] of Object.entries(SIZES)) {
