@@ -121,6 +121,7 @@ fn hub(journal: &MemoryJournal) -> Hub {
         versions: Versions::none(),
         clock: clock.clone(),
         allowed_roots: vec![std::env::temp_dir()],
+        own_folder: None,
         waits: Vec::new(),
         lock_wait: Duration::ZERO,
     });
