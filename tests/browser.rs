@@ -19,7 +19,7 @@ use crate::support::node::{holds_within, live};
 use crate::support::server::{Home, TestServer};
 
 /// How long one file may take: some open a dozen windows, and a busy machine draws them slowly.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// Whoever has it may start a browser.
 static MACHINE: Mutex<()> = Mutex::const_new(());
