@@ -19,6 +19,7 @@ import { chunksOf } from "../core/chunks.js";
 import { baseName, money } from "../core/format.js";
 import { formatRoute } from "../core/routes.js";
 import { titleOf } from "../core/session-list.js";
+import { describe } from "../core/tools.js";
 import { guessedHeight } from "../core/guess.js";
 import { api } from "../state/api.js";
 import { client as currentClient, sessions } from "../state/connection.js";
@@ -119,16 +120,26 @@ function Facts({ state }) {
     ${costUsd > 0 && html` · <span title="What the conversation has cost">${money(costUsd)}</span>`}`;
 }
 
-/** Says the end of each turn to whoever listens instead of looking. @param {{conversation: OpenConversation}} props */
+/** Says the end of each turn, and each question, to whoever listens instead of looking. @param {{conversation: OpenConversation}} props */
 function Heard({ conversation }) {
   const items = conversation.items.value;
   const last = items.findLast((item) => item.kind === "end");
-  const first = useRef(last?.key);
-  const answer = last && items.slice(0, items.indexOf(last)).findLast((item) => item.kind === "text" || item.kind === "message");
-  const isNew = last && last.key !== first.current;
-  const words = answer?.kind === "text" ? answer.text.slice(0, 300) : "";
-  const told = isNew ? `The agent has ${last.outcome === "completed" ? "answered" : `ended: ${last.outcome}`}. ${words}` : "";
-  return html`<div class="only-heard" aria-live="polite">${told}</div>`;
+  const { approvals = [], projectPath = "" } = conversation.state.value ?? {};
+  const heard = useRef({ end: last?.key, asked: new Set(approvals.map(({ requestId }) => requestId)), words: "" });
+  const { current } = heard;
+  if (last && last.key !== current.end) {
+    const answer = items.slice(0, items.indexOf(last)).findLast((item) => item.kind === "text" || item.kind === "message");
+    const words = answer?.kind === "text" ? answer.text.slice(0, 300) : "";
+    current.words = `The agent has ${last.outcome === "completed" ? "answered" : `ended: ${last.outcome}`}. ${words}`;
+  }
+  current.end = last?.key;
+  for (const { requestId, tool, input } of approvals) {
+    if (current.asked.has(requestId)) continue;
+    current.asked.add(requestId);
+    const { title, detail } = describe(tool, input, projectPath);
+    current.words = `The agent asks you: ${title}. ${detail}`;
+  }
+  return html`<div class="only-heard" aria-live="polite">${current.words}</div>`;
 }
 
 /** @param {{error: any}} props */
