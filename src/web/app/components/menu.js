@@ -33,7 +33,12 @@ export function Menu({ label, icon = "ellipsis", actions, place = "down", childr
     const onOutside = (/** @type {any} */ event) => {
       if (!root.current?.contains(event.target)) setOpen(false);
     };
-    const away = () => setOpen(false);
+    const width = innerWidth;
+    const away = () => {
+      // A keyboard that slides in or out changes the height alone.
+      if (innerWidth !== width) setOpen(false);
+      else put(root.current.querySelector("[role=menu]"), root.current.getBoundingClientRect(), place);
+    };
     document.addEventListener("pointerdown", onOutside);
     addEventListener("resize", away);
     return () => {
@@ -86,7 +91,7 @@ export function Menu({ label, icon = "ellipsis", actions, place = "down", childr
  * @param {"down" | "up"} place where it goes if there is room
  */
 function put(list, button, place) {
-  list.showPopover();
+  if (!list.matches(":popover-open")) list.showPopover();
   const { offsetWidth: width, offsetHeight: height } = list;
   const below = button.bottom + 4;
   const above = button.top - 4 - height;
