@@ -20,7 +20,7 @@ test("a call is told in a few words, with paths as seen from the project", () =>
 
 test("input of any shape is told without breaking", () => {
   for (const name of ["Bash", "Edit", "Write", "Read", "Grep", "Task", "TodoWrite", "AskUserQuestion", "ExitPlanMode", "Other", "constructor", "toString"]) {
-    for (const input of [null, undefined, "text", 7, [], {}, { command: 5, file_path: {}, todos: "no", questions: [null] }]) {
+    for (const input of [null, undefined, "text", 7, [], {}, { command: 5, file_path: {}, todos: "no", questions: [null] }, { todos: [null] }]) {
       const { title, detail } = describe(name, input, "/p");
       assert.equal(typeof title + typeof detail, "stringstring", `${name} ${JSON.stringify(input)}`);
       assert.ok(Array.isArray(editsOf(name, input)));
@@ -91,4 +91,9 @@ test("a draft that the server would not take stays on this device", () => {
   assert.ok(!canShare("x".repeat(16_384)));
   assert.ok(!canShare('"'.repeat(9_000)), "as JSON it is twice as long");
   assert.ok(!canShare("ü".repeat(9_000)), "bytes count, not letters");
+});
+
+test("questions of any shape can be asked", () => {
+  assert.deepEqual(questionsOf({ questions: [null, { question: 5 }, { question: "Which?", options: "a" }, { question: "Which?", options: [null, { label: "A" }, {}] }] }),
+    [{ question: "Which?", options: [] }, { question: "Which?", options: [{ label: "A" }] }]);
 });

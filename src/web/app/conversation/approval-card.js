@@ -7,6 +7,7 @@ import { describe } from "../core/tools.js";
 import { isConnected } from "../state/connection.js";
 import { tellError, toast } from "../state/toasts.js";
 import { html, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.js";
+import { Boundary } from "./boundary.js";
 import { ToolInput } from "./tool-input.js";
 
 /** @typedef {import("../core/session-state.js").Approval} Approval */
@@ -97,7 +98,7 @@ export function ApprovalCard({ client, sessionId, approval, project, isFirst = t
       <h2>${headline(form, title)}</h2>${detail && form !== "question" && html`<span class="approval-detail">${detail}</span>`}</header>
     ${description && form !== "question" && description !== title && html`<p class="approval-why">${description}</p>`}
     ${form === "question" ? html`<${Choices} input=${input} shared=${shared} />` : html`
-      <div class="approval-body"><${ToolInput} name=${tool} input=${input} project=${project} /></div>
+      <div class="approval-body"><${Boundary} what=${input}><${ToolInput} name=${tool} input=${input} project=${project} /><//></div>
       ${reason.value === null ? html`<div class="approval-actions">
         <${Button} look="main" icon="check" disabled=${isOff} data-allows=${answers("once")} onClick=${() => allow("once")}>${isPlan ? "Go ahead" : "Allow once"}<//>
         <${Button} icon="x" disabled=${isOff} onClick=${() => (reason.value = "")}>${isPlan ? "Keep planning" : "Deny"}<//>

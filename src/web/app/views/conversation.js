@@ -25,7 +25,6 @@ import { api } from "../state/api.js";
 import { client as currentClient, sessions } from "../state/connection.js";
 import { OpenConversation } from "../state/conversation.js";
 import { addShortcuts } from "../state/shortcuts.js";
-import { tellError } from "../state/toasts.js";
 import { html, useEffect, useMemo, useRef, useSignal } from "../ui.js";
 
 /** A title that the list can show. */
@@ -68,7 +67,7 @@ function Open({ client, conversation, state }) {
     api("PATCH", `/api/sessions/${sessionId}`, { body: { title } }).catch(() => {});
   };
   const after = html`<${Growing} conversation=${conversation} /><div class="list-end"></div>`;
-  const before = conversation.hasOlder.value ? html`<${Loading} lines=${3} label="Loading older events" />` : html`<${Beginning} state=${state} />`;
+  const before = conversation.hasOlder.value ? html`<${Older} conversation=${conversation} />` : html`<${Beginning} state=${state} />`;
   return html`<${ViewHead} title=${titleOf(state)} more=${html`<${Facts} state=${state} />`}>
       <${People} client=${client} state=${state} />
       <${Actions} client=${client} state=${state} />
@@ -76,7 +75,7 @@ function Open({ client, conversation, state }) {
     <div class="conversation">
       <${LongList} control=${list} label="What was said" items=${items} guess=${guessedHeight} before=${before} after=${after}
         draw=${(/** @type {any} */ item) => html`<${Entry} item=${item} project=${projectPath} />`}
-        onNearStart=${() => conversation.hasOlder.peek() && void conversation.loadOlder().catch(tellError)}
+        onNearStart=${() => conversation.hasOlder.peek() && void conversation.loadOlder()}
         onMoved=${(/** @type {boolean} */ now) => (isAtEnd.value = now)} />
       ${!isAtEnd.value && html`<${Button} class="to-end" icon="arrow-down" onClick=${() => list.current?.toEnd()}>${fresh > 0 ? `${fresh} new` : "Newest"}<//>`}
     </div>
@@ -100,6 +99,14 @@ function Growing({ conversation }) {
   }
   if (!isRunning) return null;
   return html`<p class="working"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>The agent works</p>`;
+}
+
+/** @param {{conversation: OpenConversation}} props */
+function Older({ conversation }) {
+  const error = conversation.olderError.value;
+  if (error === null) return html`<${Loading} lines=${3} label="Loading older events" />`;
+  return html`<p class="beginning">Older events could not be loaded. ${error}
+    <${Button} icon="refresh-cw" onClick=${() => void conversation.loadOlder({ again: true })}>Try again<//></p>`;
 }
 
 /** @param {{state: import("../core/session-state.js").State}} props */
