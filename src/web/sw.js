@@ -31,6 +31,26 @@ worker.addEventListener("fetch", (event) => {
   if (name !== null) event.respondWith(kept(name, event.request));
 });
 
+// A notification that state/notices.js has made: browsers of phones tell nobody else of a click on it.
+worker.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(show(String(event.notification.data?.fragment ?? "")));
+});
+
+/**
+ * Shows a place of the app, in a window that is there or in a new one.
+ *
+ * @param {string} fragment
+ */
+async function show(fragment) {
+  const windows = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const own = windows.find(({ url }) => url.startsWith(worker.registration.scope));
+  if (!own) return void (await worker.clients.openWindow(worker.registration.scope + fragment));
+  // Not every browser lets a window come forward; it goes there all the same.
+  await own.focus().catch(() => {});
+  own.postMessage({ fragment });
+}
+
 async function takeAll() {
   const shelf = await caches.open(SHELF);
   await Promise.all(Object.keys(files).map((name) => take(shelf, name)));

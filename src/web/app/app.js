@@ -9,7 +9,6 @@ import { openHelp } from "./components/help-sheet.js";
 import { Icon } from "./components/icon.js";
 import { Lazy } from "./components/lazy.js";
 import { NextVersion } from "./components/next-version.js";
-import { Toasts } from "./components/toasts.js";
 import { formatRoute } from "./core/routes.js";
 import { titleOf } from "./core/session-list.js";
 import { approvalsWaiting, connection, sessions } from "./state/connection.js";
@@ -30,7 +29,7 @@ export function App() {
   useEffect(() => {
     document.title = title;
   }, [title]);
-  return html`${hasToken ? html`<${Shell} />` : html`<${TokenForm} />`}<${DialogHost} /><${Toasts} />`;
+  return html`${hasToken ? html`<${Shell} />` : html`<${TokenForm} />`}<${DialogHost} />`;
 }
 
 /** What waits for the person, then where they are. */

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { answered, chosen, questionsOf } from "../../../src/web/app/core/answers.js";
 import { changeCount, diffRows, patchRows } from "../../../src/web/app/core/diff-rows.js";
-import { draftOf, draftsOfOthers, takenOver } from "../../../src/web/app/core/drafts.js";
+import { canShare, draftOf, draftsOfOthers, restored, takenOver } from "../../../src/web/app/core/drafts.js";
 import { describe, editsOf } from "../../../src/web/app/core/tools.js";
 
 test("a call is told in a few words, with paths as seen from the project", () => {
@@ -20,7 +20,7 @@ test("a call is told in a few words, with paths as seen from the project", () =>
 
 test("input of any shape is told without breaking", () => {
   for (const name of ["Bash", "Edit", "Write", "Read", "Grep", "Task", "TodoWrite", "AskUserQuestion", "ExitPlanMode", "Other", "constructor", "toString"]) {
-    for (const input of [null, undefined, "text", 7, [], {}, { command: 5, file_path: {}, todos: "no", questions: [null] }]) {
+    for (const input of [null, undefined, "text", 7, [], {}, { command: 5, file_path: {}, todos: "no", questions: [null] }, { todos: [null] }]) {
       const { title, detail } = describe(name, input, "/p");
       assert.equal(typeof title + typeof detail, "stringstring", `${name} ${JSON.stringify(input)}`);
       assert.ok(Array.isArray(editsOf(name, input)));
@@ -74,4 +74,26 @@ test("drafts of other devices are found, and taken over below what is written he
   assert.deepEqual(others, [{ deviceId: "phone", text: "theirs" }, { deviceId: "tv", text: "seen" }]);
   assert.deepEqual(takenOver("mine\n", "me", others[0]), { text: "mine\n\ntheirs", patch: { "draft.me": "mine\n\ntheirs", "draft.phone": null } });
   assert.equal(takenOver(" ", "me", others[0]).text, "theirs");
+});
+
+test("a draft of before the reload is not lost, whatever came of it elsewhere", () => {
+  assert.equal(restored("mine, longer", "mine", "mine"), "mine, longer", "nothing has changed there");
+  assert.equal(restored("", "", "handed over"), "handed over", "nothing was written here");
+  assert.equal(restored("sent there", "sent there", ""), "", "it was gone on with elsewhere");
+  assert.equal(restored("mine", "", ""), "mine", "it was never shared");
+  assert.equal(restored("mine", "m", "theirs"), "mine\n\ntheirs", "both have words that the other has not");
+  assert.equal(restored("mine, and theirs", "m", "theirs"), "mine, and theirs");
+  assert.equal(restored("theirs", "t", "theirs, and more"), "theirs, and more");
+});
+
+test("a draft that the server would not take stays on this device", () => {
+  assert.ok(canShare("x".repeat(16_000)));
+  assert.ok(!canShare("x".repeat(16_384)));
+  assert.ok(!canShare('"'.repeat(9_000)), "as JSON it is twice as long");
+  assert.ok(!canShare("ü".repeat(9_000)), "bytes count, not letters");
+});
+
+test("questions of any shape can be asked", () => {
+  assert.deepEqual(questionsOf({ questions: [null, { question: 5 }, { question: "Which?", options: "a" }, { question: "Which?", options: [null, { label: "A" }, {}] }] }),
+    [{ question: "Which?", options: [] }, { question: "Which?", options: [{ label: "A" }] }]);
 });

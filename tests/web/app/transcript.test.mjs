@@ -103,7 +103,7 @@ test("what nobody knows is left out, and nothing breaks", () => {
   const odd = ["agent_message", "user_thing"].map((type) => ["agent_message", { message: { type } }]);
   const transcript = new Transcript(events(
     ...odd, ["agent_message", { message: null }], ["agent_message", { message: { type: "assistant" } }], ["something_new", {}],
-    ["agent_message", { message: { type: "assistant", message: { content: [null, { type: "new_block" }, "text"] } } }],
+    ["agent_message", { message: { type: "assistant", message: { content: [null, { type: "new_block" }, "text", { type: "text", text: { deep: 1 } }] } } }],
     ["agent_stopped", { reason: "idle" }], ["agent_stopped", { reason: "crashed", detail: "exit code 1" }],
   ));
   assert.deepEqual(transcript.items.map(({ kind, text: words }) => [kind, words]), [["notice", "The agent ended unexpectedly. exit code 1"]]);

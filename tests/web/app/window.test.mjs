@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Heights } from "../../../src/web/app/core/window.js";
+import { Heights, isAtEndAfter, NEAR_END } from "../../../src/web/app/core/window.js";
 
 const keys = (count, from = 0) => Array.from({ length: count }, (_, place) => `k${place + from}`);
 
@@ -53,4 +53,19 @@ test("every line lies in the item that is said, however heights change", () => {
     const place = heights.placeAt(line);
     assert.ok(heights.topOf(place) <= line && (place === 499 || line < heights.topOf(place + 1)), `${line} in ${place}`);
   }
+});
+
+test("going up leaves the end, however slowly, and going down comes back to it", () => {
+  let isAtEnd = true;
+  for (let left = 0.5; left < 3; left += 0.5) isAtEnd = isAtEndAfter(isAtEnd, -0.5, left);
+  assert.equal(isAtEnd, false, "half a pixel at a time");
+  assert.equal(isAtEndAfter(true, -3, 3), false, "near the end");
+  assert.equal(isAtEndAfter(false, 0, 3), false, "and it stays so while nobody moves");
+  assert.equal(isAtEndAfter(false, 5, NEAR_END - 1), true);
+  assert.equal(isAtEndAfter(false, 5, NEAR_END), false);
+});
+
+test("a list that grows or becomes shorter takes nobody away from its end", () => {
+  assert.equal(isAtEndAfter(true, 0, 400), true, "it has grown");
+  assert.equal(isAtEndAfter(true, -200, 0), true, "it is shorter");
 });

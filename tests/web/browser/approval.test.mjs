@@ -34,6 +34,34 @@ scenario("what one window asks for is allowed in the other", async ({ open }) =>
   assert.equal(await has("allowed"), true);
 });
 
+scenario("a key that is held down answers one question, and none that has just come", async ({ open }) => {
+  const { desk, there } = await both(open);
+  const { page } = desk;
+  // Hits the key in the moment in which a question is there: whoever does so meant something else.
+  await page.evaluate(() => {
+    globalThis.hits = 0;
+    new MutationObserver(() => {
+      if (!document.querySelector("article.approval") || globalThis.hits > 0) return;
+      globalThis.hits += 1;
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "a", bubbles: true }));
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+  const readable = (what) => there.question(what).getByRole("button", { name: "Allow once" }).and(page.locator(":enabled"));
+  await there.says("/approvals 2");
+  await there.questions.getByRole("heading", { name: "2 questions wait for you" }).waitFor();
+  await page.locator(".long-list").focus();
+  await readable("/simulated/0").waitFor();
+  assert.equal(await page.evaluate(() => globalThis.hits), 1);
+  await page.keyboard.down("a");
+  await readable("/simulated/1").waitFor();
+  for (let times = 0; times < 5; times += 1) await page.keyboard.down("a");
+  await page.keyboard.up("a");
+  assert.equal(await readable("/simulated/1").count(), 1, "it waits for another press");
+  await page.keyboard.press("a");
+  await there.questions.waitFor({ state: "detached" });
+  await there.shows(/Done/);
+});
+
 scenario("a denial reaches the agent with its reason", async ({ open }) => {
   const { there, here } = await both(open);
   await there.says("/tool touch denied");

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { conversation, device, heardAll, link, Relay, scenario, session } from "./support/scenario.mjs";
+import { call, conversation, device, heardAll, link, projectPath, Relay, scenario, session } from "./support/scenario.mjs";
 import { connectionOf, conversationOf } from "./support/views.mjs";
 import { PHONE } from "./support/window.mjs";
 
@@ -41,4 +41,29 @@ scenario("what is written offline waits, shows so, and is sent once", async ({ o
   await connectionOf(phone.page).waitFor({ state: "hidden" });
   const accepted = (await heardAll(events)).filter(({ kind }) => kind === "message_accepted").map(({ data }) => data.content);
   assert.deepEqual(accepted, ["before", "meanwhile", "written in a tunnel"]);
+});
+
+scenario("a message that is refused later is still there, also after a reload", async ({ open }) => {
+  const { sessionId } = await call("POST", "/api/sessions", { projectPath });
+  const wire = await Relay.open();
+  const phone = await open("phone", { viewport: PHONE, isMobile: true, hasTouch: true });
+  await phone.page.goto(link(`/s/${sessionId}`, wire.url));
+  const here = conversationOf(phone.page);
+  await here.composer.waitFor();
+  phone.mayLoseTheNetwork();
+  await phone.context.setOffline(true);
+  wire.pause();
+  await connectionOf(phone.page).waitFor();
+  await here.says("words of an hour");
+  await here.queued.getByText("words of an hour").waitFor();
+  await call("DELETE", `/api/sessions/${sessionId}`);
+  wire.resume();
+  await phone.context.setOffline(false);
+  const refused = phone.page.getByRole("group", { name: "A message that was not taken" });
+  await refused.getByText("words of an hour").waitFor();
+  await phone.isAccessible("a message that was refused");
+  await phone.page.reload();
+  await refused.getByRole("button", { name: "Copy the message" }).waitFor();
+  await refused.getByRole("button", { name: "Discard the message" }).click();
+  await refused.waitFor({ state: "detached" });
 });

@@ -1,8 +1,9 @@
 // Dialogs: one at a time, over everything else. The browser's own `<dialog>` keeps the focus inside, closes on Escape and
-// gives the focus back.
+// gives the focus back. Nothing outside of it can be seen or heard while it is open; so it shows what is said meanwhile.
 
 import { html, signal, useEffect, useId, useRef } from "../ui.js";
 import { Button } from "./button.js";
+import { Toasts } from "./toasts.js";
 
 /** What is open. @type {import("../../vendor/signals/signals.js").Signal<{render: () => any, onClose?: () => void} | null>} */
 const current = signal(null);
@@ -28,10 +29,10 @@ export function isDialogOpen() {
   return current.peek() !== null;
 }
 
-/** Where dialogs are shown; once in the page. */
+/** Where dialogs are shown, and the short words beside them; once in the page. */
 export function DialogHost() {
   const open = current.value;
-  return open && html`<${Host} key=${open} render=${open.render} />`;
+  return html`${open && html`<${Host} key=${open} render=${open.render} />`}<${Toasts} isElsewhere=${open !== null} />`;
 }
 
 /** @param {{render: () => any}} props */
@@ -71,6 +72,7 @@ export function Dialog({ title, children, footer, onSubmit, isWide = false }) {
       <div class="dialog-body">${children}</div>
       ${footer && html`<footer class="dialog-foot">${footer}</footer>`}
     </form>
+    <${Toasts} />
   </dialog>`;
 }
 

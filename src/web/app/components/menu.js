@@ -7,7 +7,7 @@ import { Icon } from "./icon.js";
 /**
  * One thing to do; null in a list of them is a line between.
  *
- * @typedef {{label: string, icon?: string, onClick: () => void, isDanger?: boolean, isDisabled?: boolean, isChosen?: boolean}} Action
+ * @typedef {{key?: string, label: string, icon?: string, onClick: () => void, isDanger?: boolean, isDisabled?: boolean, isChosen?: boolean}} Action
  */
 
 /** How far the list stays from the edges of the window, in pixels. */
@@ -16,16 +16,17 @@ const EDGE = 8;
 /**
  * Arrow keys move between the entries, Escape leaves, as in other menus.
  *
- * @param {{label: string, icon?: string, actions: Array<Action | null | false>, place?: "down" | "up", children?: any}} props
+ * @param {{label: string, icon?: string, actions: Array<Action | null | false>, place?: "down" | "up", head?: any, children?: any}} props
+ *   `head`: what is to be read above them
  */
-export function Menu({ label, icon = "ellipsis", actions, place = "down", children }) {
+export function Menu({ label, icon = "ellipsis", actions, place = "down", head, children }) {
   const [isOpen, setOpen] = useState(false);
   /** @type {{current: any}} */
   const root = useRef(null);
   const id = useId();
 
   useLayoutEffect(() => {
-    if (isOpen) put(root.current.querySelector("[role=menu]"), root.current.getBoundingClientRect(), place);
+    if (isOpen) put(root.current.querySelector(".menu-list"), root.current.getBoundingClientRect(), place);
   }, [isOpen]);
   useEffect(() => {
     if (!isOpen) return undefined;
@@ -33,7 +34,12 @@ export function Menu({ label, icon = "ellipsis", actions, place = "down", childr
     const onOutside = (/** @type {any} */ event) => {
       if (!root.current?.contains(event.target)) setOpen(false);
     };
-    const away = () => setOpen(false);
+    const width = innerWidth;
+    const away = () => {
+      // A keyboard that slides in or out changes the height alone.
+      if (innerWidth !== width) setOpen(false);
+      else put(root.current.querySelector(".menu-list"), root.current.getBoundingClientRect(), place);
+    };
     document.addEventListener("pointerdown", onOutside);
     addEventListener("resize", away);
     return () => {
@@ -62,19 +68,20 @@ export function Menu({ label, icon = "ellipsis", actions, place = "down", childr
     leave();
     action.onClick();
   };
+  const entries = actions.filter((action) => action !== false);
   return html`<div class="menu" ref=${root} onKeyDown=${onKeyDown}>
     <${Button} look="bare" icon=${icon} label=${children ? undefined : label} aria-haspopup="menu" aria-expanded=${isOpen}
       aria-controls=${id} onClick=${() => setOpen(!isOpen)}>${children}<//>
-    ${isOpen && html`<div class="menu-list" id=${id} popover="manual" role="menu" aria-label=${label}>
-      ${actions.filter((action) => action !== false).map((action, place) =>
+    ${isOpen && html`<div class="menu-list" popover="manual">${head}<div id=${id} role=${entries.length > 0 ? "menu" : "group"} aria-label=${label}>
+      ${entries.map((action, place) =>
         action === null
           ? html`<hr key=${place} />`
-          : html`<button key=${action.label} type="button" role="menuitem" tabindex="-1" disabled=${action.isDisabled}
+          : html`<button key=${action.key ?? action.label} type="button" role="menuitem" tabindex="-1" disabled=${action.isDisabled}
               class=${classes("menu-entry", action.isDanger && "is-danger")} onClick=${() => choose(action)}>
               ${action.icon && html`<${Icon} name=${action.icon} />`}<span>${action.label}</span>
               ${action.isChosen && html`<${Icon} name="check" />`}
             </button>`)}
-    </div>`}
+    </div></div>`}
   </div>`;
 }
 
@@ -86,7 +93,7 @@ export function Menu({ label, icon = "ellipsis", actions, place = "down", childr
  * @param {"down" | "up"} place where it goes if there is room
  */
 function put(list, button, place) {
-  list.showPopover();
+  if (!list.matches(":popover-open")) list.showPopover();
   const { offsetWidth: width, offsetHeight: height } = list;
   const below = button.bottom + 4;
   const above = button.top - 4 - height;

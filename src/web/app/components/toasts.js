@@ -7,9 +7,11 @@ import { Icon } from "./icon.js";
 
 const ICONS = { info: "bell", error: "circle-alert", done: "circle-check" };
 
-export function Toasts() {
+/** @param {{isElsewhere?: boolean}} props `isElsewhere`: a dialog lies over this place, and shows them itself */
+export function Toasts({ isElsewhere = false }) {
+  const shown = isElsewhere ? [] : toasts.value;
   return html`<div class="toasts" role="status" aria-live="polite">
-    ${toasts.value.map(({ id, text, kind, action }) => html`<div key=${id} class=${`toast is-${kind}`}>
+    ${shown.map(({ id, text, kind, action }) => html`<div key=${id} class=${`toast is-${kind}`} role=${kind === "error" ? "alert" : undefined}>
       <${Icon} name=${ICONS[kind]} /><p>${text}</p>
       ${action && html`<${Button} onClick=${() => { dismiss(id); action.run(); }}>${action.label}<//>`}
       <${Button} look="bare" icon="x" label="Dismiss" onClick=${() => dismiss(id)} />

@@ -5,11 +5,13 @@ import { Button } from "../components/button.js";
 import { Icon } from "../components/icon.js";
 import { Menu } from "../components/menu.js";
 import { bytes } from "../core/format.js";
-import { attach, letGo } from "../state/attachments.js";
+import { attachmentsOf, textOf } from "../core/transcript.js";
+import { attach, attachedBefore, letGo } from "../state/attachments.js";
 import { connection, countUnsent } from "../state/connection.js";
 import { tellError } from "../state/toasts.js";
 import { classes, html, useEffect, useLayoutEffect, useRef, useSignal } from "../ui.js";
 import { OtherDrafts, useDraft } from "./draft.js";
+import { RefusedMessages } from "./refused.js";
 
 /** Said again before the ten seconds are over for which it holds (docs/protocol.md, presence). */
 const TYPING_EVERY_MS = 4_000;
@@ -22,7 +24,7 @@ const TYPING_EVERY_MS = 4_000;
  */
 export function Composer({ client, sessionId, conversation, onSent }) {
   const text = useSignal("");
-  const { attached, addFiles, remove, clear } = useAttached();
+  const { attached, addFiles, addBlocks, remove, clear } = useAttached();
   const isDropping = useSignal(false);
   const input = useRef(/** @type {any} */ (null));
   const files = useRef(/** @type {any} */ (null));
@@ -47,17 +49,17 @@ export function Composer({ client, sessionId, conversation, onSent }) {
   };
   const ready = attached.value.filter(({ block }) => block);
   const isBringing = attached.value.some(({ block, error }) => !block && !error);
-  const canSend = !isClosed && !isBringing && (text.value.trim() !== "" || ready.length > 0);
+  // What was attached goes along, or is taken away by the person: a message without it says something else.
+  const hasFailed = attached.value.some(({ error }) => error);
+  const canSend = !isClosed && !isBringing && !hasFailed && (text.value.trim() !== "" || ready.length > 0);
 
   const send = (/** @type {"queue" | "now"} */ mode) => {
     if (!canSend) return;
     const words = text.value.trim();
     const blocks = ready.map(({ block }) => block);
     const content = blocks.length > 0 ? [...blocks, ...(words ? [{ type: "text", text: words }] : [])] : words;
-    client.submit(sessionId, content, { mode }).catch((error) => {
-      // It is not lost: what was refused is there to be written anew.
-      if (error.code !== "closed" && !text.peek()) text.value = words;
-    });
+    // What is refused is not lost: the connection keeps it, and it is shown here (refused.js).
+    client.submit(sessionId, content, { mode }).catch(() => {});
     countUnsent();
     clear();
     text.value = "";
@@ -65,6 +67,12 @@ export function Composer({ client, sessionId, conversation, onSent }) {
     draft.sent();
     client.activity(sessionId, "viewing");
     onSent(words);
+  };
+  const writeAgain = (/** @type {any} */ content) => {
+    text.value = [text.peek().trimEnd(), textOf(content)].filter(Boolean).join("\n\n");
+    addBlocks(attachmentsOf(content));
+    draft.changed();
+    input.current?.focus();
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
     if (event.key !== "Enter" || event.isComposing || event.shiftKey || event.altKey) return;
@@ -92,11 +100,12 @@ export function Composer({ client, sessionId, conversation, onSent }) {
   const interrupt = () => client.interrupt(sessionId).catch(tellError);
 
   if (isClosed) {
-    return html`<div class="composer"><p class="quiet composer-closed">
+    return html`<div class="composer"><${RefusedMessages} sessionId=${sessionId} /><p class="quiet composer-closed">
       <${Icon} name="archive" size=${16} />This conversation is closed. Its history stays.</p></div>`;
   }
   return html`<form class=${classes("composer", isDropping.value && "is-dropping")} onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); send("queue"); }}
     onDragOver=${onDrag} onDragLeave=${onDrag} onDrop=${onDrop}>
+    <${RefusedMessages} sessionId=${sessionId} onAgain=${writeAgain} />
     <${OtherDrafts} conversation=${conversation} text=${text} draft=${draft} />
     ${attached.value.length > 0 && html`<ul class="composer-files">
       ${attached.value.map((one) => html`<${AttachedFile} key=${one.id} file=${one} onRemove=${() => remove(one)} />`)}</ul>`}
@@ -139,12 +148,15 @@ function useAttached() {
       attached.value = [...attached.peek(), begun];
     }
   };
+  const addBlocks = (/** @type {any[]} */ blocks) => {
+    attached.value = [...attached.peek(), ...blocks.map(attachedBefore)];
+  };
   const remove = (/** @type {Attachment} */ gone) => {
     letGo(gone);
     attached.value = attached.peek().filter((one) => one.id !== gone.id);
   };
   useEffect(() => clear, []);
-  return { attached, addFiles, remove, clear };
+  return { attached, addFiles, addBlocks, remove, clear };
 }
 
 /** @param {{file: Attachment, onRemove: () => void}} props */
@@ -152,9 +164,16 @@ function AttachedFile({ file, onRemove }) {
   return html`<li class=${file.error ? "composer-file is-bad" : "composer-file"}>
     ${file.url ? html`<img src=${file.url} alt="" />` : html`<${Icon} name=${file.error ? "circle-alert" : "file-text"} />`}
     <span class="composer-file-words"><span>${file.name}</span>
-      <small>${file.error ?? (file.block ? bytes(file.bytes) : "on its way…")}</small></span>
+      <small role=${file.error ? "alert" : undefined}>${attachedWords(file)}</small></span>
     <${Button} look="bare" icon="x" label=${`Remove ${file.name}`} onClick=${onRemove} />
   </li>`;
+}
+
+/** @param {Attachment} file */
+function attachedWords({ error, block, isWaiting, bytes: size }) {
+  if (error) return `${error} Remove it to send.`;
+  if (!block) return isWaiting ? "waits for the connection" : "on its way…";
+  return size === null ? "attached" : bytes(size);
 }
 
 /**

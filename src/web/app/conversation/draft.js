@@ -2,9 +2,10 @@
 
 import { Button } from "../components/button.js";
 import { Icon } from "../components/icon.js";
-import { draftKey, draftOf, draftsOfOthers, takenOver } from "../core/drafts.js";
+import { canShare, draftKey, draftOf, draftsOfOthers, restored, takenOver } from "../core/drafts.js";
 import { nameOf } from "../state/connection.js";
 import { deviceId } from "../state/identity.js";
+import { keep, kept as keptHere } from "../state/store.js";
 import { tellError } from "../state/toasts.js";
 import { html, useEffect, useRef } from "../ui.js";
 
@@ -24,17 +25,31 @@ const DRAFT_AFTER_MS = 1_200;
  * @param {Text} text
  */
 export function useDraft(client, sessionId, conversation, text) {
-  const kept = useRef({ told: "", timer: 0 });
+  const name = `draft.${sessionId}`;
+  const kept = useRef({ told: "", timer: 0, isRestored: false });
   const tell = () => {
     clearTimeout(kept.current.timer);
     const now = text.peek().trim() ? text.peek() : "";
-    if (now === kept.current.told) return;
-    kept.current.told = now;
+    const isShared = now !== kept.current.told && canShare(now);
+    if (isShared) kept.current.told = now;
+    keep(name, now ? { text: now, told: kept.current.told } : undefined);
+    if (!isShared) return;
     client.setState(sessionId, { [draftKey(deviceId())]: now || null }).catch(() => {});
   };
   const theirs = draftOf(conversation.shared.value, deviceId());
   const isKnown = conversation.phase.value === "open";
   useEffect(() => {
+    const { text: own = "", told = "" } = keptHere(name) ?? {};
+    kept.current.told = told;
+    if (!text.peek()) text.value = own;
+  }, []);
+  useEffect(() => {
+    if (isKnown && !kept.current.isRestored) {
+      kept.current.isRestored = true;
+      text.value = restored(text.peek(), kept.current.told, theirs);
+      kept.current.told = theirs;
+      return;
+    }
     // A draft of an earlier visit, of another window, or one that was handed over; what is being written goes first.
     if (!isKnown || theirs === kept.current.told) return;
     const isUntouched = text.peek().trim() === kept.current.told.trim();

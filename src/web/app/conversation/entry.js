@@ -7,6 +7,7 @@ import { attachmentsOf, textOf } from "../core/transcript.js";
 import { devices, nameOf } from "../state/connection.js";
 import { classes, Component, html } from "../ui.js";
 import { BlobFile, BlobPicture } from "./blob-picture.js";
+import { Boundary } from "./boundary.js";
 import { Markdown } from "./markdown.js";
 import { ToolCard } from "./tool-card.js";
 
@@ -22,7 +23,7 @@ export class Entry extends Component {
 
   render(/** @type {any} */ { item, project }) {
     const View = VIEWS[/** @type {Item} */ (item).kind];
-    return html`<${View} item=${item} project=${project} />`;
+    return html`<${Boundary} what=${item}><${View} item=${item} project=${project} /><//>`;
   }
 }
 

@@ -10,13 +10,11 @@ import { tellError } from "../state/toasts.js";
  */
 export function keysOf(client, conversation, toEnd) {
   const group = "In a conversation";
-  const first = () => conversation.state.peek()?.approvals[0];
   const sessionId = () => conversation.state.peek()?.sessionId ?? "";
+  // The button itself is pressed: it is there for the request that is shown, and takes nothing before that could be read,
+  // while it is answered, or without a connection.
   const allow = (/** @type {"once" | "session"} */ scope) => {
-    const approval = first();
-    // Questions need an answer of their own.
-    if (!approval || approval.tool === "AskUserQuestion") return;
-    client.approve(sessionId(), approval.requestId, { decision: "allow", scope }).catch(tellError);
+    /** @type {HTMLButtonElement | null} */ (document.querySelector(`.approvals [data-allows=${scope}]:not(:disabled)`))?.click();
   };
   return [
     { keys: "c", label: "Write a message", group, run: () => document.getElementById("composer")?.focus() },

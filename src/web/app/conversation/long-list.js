@@ -1,14 +1,11 @@
 // A long list of which only the part in view is drawn. What a person reads stays where it is, whatever comes, goes or grows
 // around it; whoever is at the end stays at the end.
 
-import { Heights } from "../core/window.js";
+import { Heights, isAtEndAfter, NEAR_END } from "../core/window.js";
 import { Component, html } from "../ui.js";
 
 /** Drawn above and below what is in view, in pixels: a flick of a thumb. */
 const OVERSCAN = 900;
-
-/** Who is so near to the end, in pixels, wants to stay there. */
-const NEAR_END = 48;
 
 /** From here on, in pixels, more of the beginning is asked for. */
 const NEAR_START = 1_200;
@@ -135,13 +132,14 @@ export class LongList extends Component {
     this.#askForMore();
   }
 
-  #isNearEnd() {
+  /** How much is below what is in view, in pixels. */
+  #left() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    return scrollHeight - scrollTop - clientHeight < NEAR_END;
+    return scrollHeight - scrollTop - clientHeight;
   }
 
   #tellMoved() {
-    const isThere = this.#isAtEnd || this.#isNearEnd();
+    const isThere = this.#isAtEnd || this.#left() < NEAR_END;
     if (isThere === this.#wasThere) return;
     this.#wasThere = isThere;
     /** @type {any} */ (this.props).onMoved?.(isThere);
@@ -156,10 +154,7 @@ export class LongList extends Component {
 
   #scrolled() {
     const scroller = this.#scroller;
-    const wasAtEnd = this.#isAtEnd;
-    const isNear = this.#isNearEnd();
-    // Whoever is at the end leaves it by going up alone: it may also have moved away from them, as pictures came.
-    this.#isAtEnd = isNear || (wasAtEnd && scroller.scrollTop >= this.#top - 1);
+    this.#isAtEnd = isAtEndAfter(this.#isAtEnd, scroller.scrollTop - this.#top, this.#left());
     this.#top = scroller.scrollTop;
     this.#anchor = this.#anchorNow();
     const { start, end } = this.#wanted();

@@ -16,15 +16,13 @@ export function People({ client, state }) {
   const handOver = (/** @type {string} */ to) => {
     client.handoff(state.sessionId, to).then(() => toast(`${nameOf(to)} leads now, with the draft.`), tellError);
   };
-  const actions = [
-    ...state.devices.map((device) => ({
-      label: `${nameOf(device.deviceId)} · ${whatItDoes(device)}${device.deviceId === state.primaryDeviceId ? " · leads" : ""}`,
-      icon: device.online ? "eye" : "clock", isDisabled: true, onClick: () => {},
-    })),
-    others.length > 0 && null,
-    ...others.map((device) => ({ label: `Hand over to ${nameOf(device.deviceId)}`, icon: "arrow-right-left", onClick: () => handOver(device.deviceId) })),
-  ];
-  return html`<${Menu} label=${`${here.length} here`} icon="users" actions=${actions}>${here.length}<//>`;
+  const actions = others.map((device) => ({
+    key: device.deviceId, label: `Hand over to ${nameOf(device.deviceId)}`, icon: "arrow-right-left", onClick: () => handOver(device.deviceId),
+  }));
+  const roster = html`<ul class="roster" aria-label="Devices of the conversation">${state.devices.map((device) => html`<li key=${device.deviceId}>
+    <${Icon} name=${device.online ? "eye" : "clock"} />
+    <span>${nameOf(device.deviceId)}<small>${whatItDoes(device)}${device.deviceId === state.primaryDeviceId && " · leads"}</small></span></li>`)}</ul>`;
+  return html`<${Menu} label=${`${here.length} here`} icon="users" actions=${actions} head=${roster}>${here.length}<//>`;
 }
 
 /** Who types just now, besides this device. @param {{state: State}} props */

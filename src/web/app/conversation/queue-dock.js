@@ -6,7 +6,7 @@ import { Dialog, closeDialog, openDialog } from "../components/dialog.js";
 import { Button } from "../components/button.js";
 import { attachmentsOf, textOf } from "../core/transcript.js";
 import { plural } from "../core/format.js";
-import { isConnected, nameOf, unsent } from "../state/connection.js";
+import { isConnected, nameOf, sessions, unsent } from "../state/connection.js";
 import { tellError } from "../state/toasts.js";
 import { html, useEffect, useSignal } from "../ui.js";
 
@@ -48,10 +48,11 @@ export function QueueDock({ client, sessionId, state }) {
  * @param {import("../core/session-state.js").State} state
  * @param {number} count
  */
-function heading({ turn, status, agent }, count) {
+function heading({ sessionId, turn, status, agent }, count) {
   if (count === 0) return "Not sent yet";
   if (turn) return plural(count, "message waits", "messages wait");
-  if (status === "waiting_for_slot") return "Waits until an agent is free";
+  // Only the list is told whether a place is free.
+  if (status === "waiting_for_slot" || sessions.value?.get(sessionId)?.status === "waiting_for_slot") return "Waits until an agent is free";
   return agent.state === "ready" ? "Next" : "The agent starts…";
 }
 

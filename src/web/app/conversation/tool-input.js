@@ -1,6 +1,7 @@
 // What a tool is to do, in full: the command, the changes of a file, the plan, the questions, or the input as it is.
 
 import { Icon } from "../components/icon.js";
+import { questionsOf } from "../core/answers.js";
 import { describe, editsOf } from "../core/tools.js";
 import { diffRows, patchRows } from "../core/diff-rows.js";
 import { html, useMemo } from "../ui.js";
@@ -48,7 +49,8 @@ const MARKS = {
 /** @param {{todos: any}} props */
 function Todos({ todos }) {
   if (!Array.isArray(todos)) return null;
-  return html`<ul class="todos">${todos.map(({ content, status }, place) => {
+  return html`<ul class="todos">${todos.map((todo, place) => {
+    const { content, status } = todo ?? {};
     const { icon, word } = MARKS[status] ?? MARKS.pending;
     return html`<li key=${place} class=${`is-${status}`}><${Icon} name=${icon} size=${16} /><span class="only-heard">${word}: </span>${String(content)}</li>`;
   })}</ul>`;
@@ -57,8 +59,8 @@ function Todos({ todos }) {
 /** @param {{questions: any}} props */
 function Questions({ questions }) {
   if (!Array.isArray(questions)) return null;
-  return questions.map(({ question, options }, place) => html`<div key=${place} class="asked">
-    <p>${String(question)}</p>
-    ${Array.isArray(options) && html`<ul>${options.map(({ label, description }, at) => html`<li key=${at}><b>${label}</b> ${description}</li>`)}</ul>`}
+  return questionsOf({ questions }).map(({ question, options = [] }, place) => html`<div key=${place} class="asked">
+    <p>${question}</p>
+    <ul>${options.map(({ label, description }, at) => html`<li key=${at}><b>${label}</b> ${description}</li>`)}</ul>
   </div>`);
 }

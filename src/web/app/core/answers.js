@@ -7,7 +7,10 @@
 /** @param {any} input the tool's input @returns {Question[]} */
 export function questionsOf(input) {
   const list = Array.isArray(input?.questions) ? input.questions : [];
-  return list.filter((/** @type {any} */ one) => typeof one?.question === "string");
+  return list.filter((/** @type {any} */ one) => typeof one?.question === "string").map((/** @type {any} */ one) => {
+    const options = Array.isArray(one.options) ? one.options.filter((/** @type {any} */ option) => typeof option?.label === "string") : [];
+    return { ...one, options };
+  });
 }
 
 /**

@@ -79,7 +79,7 @@ function joined(...parts) {
 /** @param {any} todos */
 function progress(todos) {
   if (!Array.isArray(todos)) return "";
-  return `${todos.filter(({ status }) => status === "completed").length} of ${todos.length} done`;
+  return `${todos.filter((todo) => todo?.status === "completed").length} of ${todos.length} done`;
 }
 
 /** The first thing in an input that a person can read. @param {any} input */

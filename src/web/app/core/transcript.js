@@ -115,10 +115,10 @@ export class Transcript {
     const list = this.#listOf(parent);
     blocksOf(line.message?.content).forEach((block, place) => {
       const own = `${key}.${place}`;
-      if (block.type === "text" && block.text) {
+      if (block.type === "text" && isText(block.text)) {
         list.push({ kind: "text", key: own, at, text: block.text });
         if (!parent) this.#hasAnswered = true;
-      } else if (block.type === "thinking" && block.thinking) {
+      } else if (block.type === "thinking" && isText(block.thinking)) {
         list.push({ kind: "thinking", key: own, at, text: block.thinking });
       } else if (block.type === "tool_use" || block.type === "server_tool_use" || block.type === "mcp_tool_use") {
         this.#called(own, at, block, parent);
@@ -224,6 +224,11 @@ export function textOf(content) {
 /** What is attached to a message. @param {any} content @returns {any[]} */
 export function attachmentsOf(content) {
   return blocksOf(content).filter(({ type }) => type === "image" || type === "document");
+}
+
+/** @param {any} text */
+function isText(text) {
+  return typeof text === "string" && text !== "";
 }
 
 /** @param {any} content @returns {any[]} */

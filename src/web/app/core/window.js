@@ -94,3 +94,19 @@ export class Heights {
     return { start: this.placeAt(top), end: this.placeAt(bottom) + 1 };
   }
 }
+
+/** Who comes so near to the end, in pixels, wants to stay there. */
+export const NEAR_END = 48;
+
+/**
+ * Whether somebody who was, or was not, at the end of a list is there after a move. Going up leaves it, however little: also
+ * slowly, and while the list grows below. What shortens the list takes nobody away from its end.
+ *
+ * @param {boolean} wasAtEnd
+ * @param {number} moved in pixels, down
+ * @param {number} left what is below the lower edge, in pixels
+ */
+export function isAtEndAfter(wasAtEnd, moved, left) {
+  if (left < 1 || (moved > 0 && left < NEAR_END)) return true;
+  return wasAtEnd && moved >= 0;
+}

@@ -5,6 +5,7 @@ import { waitingApprovals } from "../core/session-list.js";
 import { batch, computed, signal } from "../ui.js";
 import { api } from "./api.js";
 import { deviceId, ownKind, ownName, serverUrl, setToken, token } from "./identity.js";
+import { keepRefused } from "./refused.js";
 import { toast } from "./toasts.js";
 
 /** @typedef {import("../../client.js").Client} Client */
@@ -38,6 +39,9 @@ export const isConnected = computed(() => connection.value.state === "connected"
 /** How many questions of agents wait for an answer. */
 export const approvalsWaiting = computed(() => waitingApprovals(sessions.value?.values() ?? []));
 
+/** The client whose word counts: what an earlier one still has to tell is no news. @type {Client | null} */
+let current = null;
+
 /** Connects with the token that is kept; does nothing without one. */
 export async function begin() {
   const known = token();
@@ -53,17 +57,25 @@ export async function begin() {
     // What was shown is acknowledged by the view that shows it.
     acks: false,
   });
+  // Somebody has signed out meanwhile, or in as somebody else.
+  if (token() !== known) return void made.close();
+  current = made;
   made.on("connection", (now) => changed(made, now));
-  made.on("session_list", ({ sessions: list }) => listed(list));
-  made.on("session_summary", ({ session }) => summarised(session));
+  made.on("session_list", ({ sessions: list }) => current === made && listed(list));
+  made.on("session_summary", ({ session }) => current === made && summarised(session));
   made.on("notice", ({ from, message }) => toast(`${nameOf(from.deviceId)}: ${message}`, { kind: "info" }));
   made.on("error", (error) => console.warn(`${error.code}: ${error.message}`));
-  made.on("rejected", ({ error }) => toast(error.message, { kind: "error" }));
+  made.on("rejected", (refusal) => {
+    // A draft that is not taken stays on this device; a message is somebody's concern.
+    if (refusal.type !== "submit") return;
+    keepRefused(refusal);
+    toast(refusal.error.message, { kind: "error" });
+  });
   for (const name of ["accepted", "rejected", "postponed"]) made.on(name, () => countUnsent(made));
   countUnsent(made);
   client.value = made;
   changed(made, made.connection);
-  made.watch().then(listed, (error) => console.warn(error.message));
+  made.watch().then((list) => current === made && listed(list), (error) => console.warn(error.message));
 }
 
 /** Connects anew, for instance with another token. @param {string} [newToken] */
@@ -71,6 +83,7 @@ export async function beginAgain(newToken) {
   if (newToken !== undefined) setToken(newToken);
   const before = client.value;
   client.value = null;
+  current = null;
   await before?.close();
   await begin();
 }
@@ -79,6 +92,7 @@ export async function beginAgain(newToken) {
 export async function signOut() {
   const before = client.value;
   setToken(undefined);
+  current = null;
   batch(() => {
     client.value = null;
     sessions.value = null;
@@ -116,7 +130,7 @@ export function countUnsent(of = client.peek()) {
  * @param {Connection} now
  */
 function changed(made, now) {
-  if (client.peek() !== null && client.peek() !== made) return;
+  if (current !== made) return;
   connection.value = now;
   countUnsent(made);
   if (now.state !== "connected") return;

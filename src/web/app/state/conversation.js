@@ -5,7 +5,7 @@ import { applied } from "../core/session-state.js";
 import { Transcript } from "../core/transcript.js";
 import { batch, signal } from "../ui.js";
 import { api } from "./api.js";
-import { knowDevices, nameOf } from "./connection.js";
+import { isConnected, knowDevices, nameOf } from "./connection.js";
 import { deviceId } from "./identity.js";
 import { toast } from "./toasts.js";
 
@@ -38,6 +38,8 @@ export class OpenConversation {
   shared = signal({});
   hasOlder = signal(false);
   isLoadingOlder = signal(false);
+  /** What was in the way of the older events; they are asked for again when the person wants that, or the connection is back. */
+  olderError = signal(/** @type {string | null} */ (null));
   /** The last event that was folded. */
   seq = signal(0);
 
@@ -77,7 +79,10 @@ export class OpenConversation {
       this.#client.on("event", own((event) => this.#happened(event))),
       this.#client.on("signal", own((signal) => this.#signalled(signal))),
       this.#client.on("reset", own((answer) => this.#began(answer))),
-      this.#client.on("resumed", own(({ state, head }) => this.#stateIs(state, head))),
+      this.#client.on("resumed", own(({ state, head }) => {
+        this.olderError.value = null;
+        this.#stateIs(state, head);
+      })),
       this.#client.on("ended", own(({ error }) => (this.phase.value = { error }))),
       this.#client.on("shared", own(({ shared }) => (this.shared.value = shared))),
     ];
@@ -96,11 +101,16 @@ export class OpenConversation {
     this.#client.unsubscribe(this.#sessionId).catch(() => {});
   }
 
-  /** Fetches the events before the first that is known. */
-  async loadOlder() {
+  /** Fetches the events before the first that is known; where that has failed, only for one who asks `again`. */
+  async loadOlder({ again = false } = {}) {
     const first = this.#events[0]?.seq ?? 1;
-    if (this.isLoadingOlder.value || first <= 1) return;
+    if (this.isLoadingOlder.peek() || first <= 1 || (this.olderError.peek() !== null && !again)) return;
+    if (!isConnected.peek()) {
+      this.olderError.value = "There is no connection.";
+      return;
+    }
     this.isLoadingOlder.value = true;
+    this.olderError.value = null;
     const history = this.#history;
     try {
       const older = await this.#fetch(Math.max(first - 1 - PAGE, 0), first);
@@ -109,6 +119,8 @@ export class OpenConversation {
       this.#transcript = new Transcript(this.#events);
       this.#hasNews = true;
       this.#flush();
+    } catch (error) {
+      if (history === this.#history) this.olderError.value = error instanceof Error ? error.message : String(error);
     } finally {
       this.isLoadingOlder.value = false;
     }
@@ -137,6 +149,7 @@ export class OpenConversation {
   /** A stream begins, from its answer: nothing from before counts. @param {any} answer */
   #began({ state, head, from }) {
     this.#history += 1;
+    this.olderError.value = null;
     this.#events = [];
     this.#transcript = new Transcript();
     this.#hasNews = true;
@@ -171,8 +184,22 @@ export class OpenConversation {
       if (isAnswer || kind === "turn_ended" || kind === "turn_dispatched") this.#live.end();
       if (kind === "device_linked") knowDevices([data]);
       if (kind === "approval_resolved") tellWhoAnswered(data);
+      if (kind === "turn_ended" && data.outcome === "failed") void this.#askForProblem();
     }
     this.#soon();
+  }
+
+  /** Why no agent is started any more is told by no event. */
+  async #askForProblem() {
+    const history = this.#history;
+    try {
+      const { agent } = await api("GET", `/api/sessions/${this.#sessionId}`);
+      if (history !== this.#history || !this.#state || !agent?.problem) return;
+      this.#state = { ...this.#state, agent };
+      this.#soon();
+    } catch {
+      // The failed turn says what went wrong; this would have said what to do.
+    }
   }
 
   /** @param {{kind: string, data: any}} signal */

@@ -25,10 +25,18 @@ export function stopNotices() {
   notifying.value = wanted();
 }
 
+/** A click on a notification that the service worker has shown leads here: the worker tells where to (sw.js). */
+function followNotices() {
+  navigator.serviceWorker?.addEventListener("message", ({ data }) => {
+    if (typeof data?.fragment === "string") location.hash = data.fragment;
+  });
+}
+
 /** Looks at the list for as long as the page lives. */
 export function watchQuestions() {
   /** @type {typeof sessions.value} */
   let before = null;
+  followNotices();
   effect(() => {
     const now = sessions.value;
     const asking = newlyAsking(before, now);

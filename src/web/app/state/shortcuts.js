@@ -37,7 +37,8 @@ export function addShortcuts(added) {
 /** Listens to keys, for as long as the page lives. */
 export function listenToKeys() {
   addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.isComposing || isDialogOpen()) return;
+    // A key that is held down means one thing, however often it is told.
+    if (event.defaultPrevented || event.isComposing || event.repeat || isDialogOpen()) return;
     const isChord = event.ctrlKey || event.metaKey;
     if (event.altKey || (!isChord && (isField(event.target) || !areSingleKeysOn.value))) return;
     const keys = (isChord ? "Ctrl+" : "") + event.key;

@@ -19,12 +19,12 @@ import { chunksOf } from "../core/chunks.js";
 import { baseName, money } from "../core/format.js";
 import { formatRoute } from "../core/routes.js";
 import { titleOf } from "../core/session-list.js";
+import { describe } from "../core/tools.js";
 import { guessedHeight } from "../core/guess.js";
 import { api } from "../state/api.js";
 import { client as currentClient, sessions } from "../state/connection.js";
 import { OpenConversation } from "../state/conversation.js";
 import { addShortcuts } from "../state/shortcuts.js";
-import { tellError } from "../state/toasts.js";
 import { html, useEffect, useMemo, useRef, useSignal } from "../ui.js";
 
 /** A title that the list can show. */
@@ -67,7 +67,7 @@ function Open({ client, conversation, state }) {
     api("PATCH", `/api/sessions/${sessionId}`, { body: { title } }).catch(() => {});
   };
   const after = html`<${Growing} conversation=${conversation} /><div class="list-end"></div>`;
-  const before = conversation.hasOlder.value ? html`<${Loading} lines=${3} label="Loading older events" />` : html`<${Beginning} state=${state} />`;
+  const before = conversation.hasOlder.value ? html`<${Older} conversation=${conversation} />` : html`<${Beginning} state=${state} />`;
   return html`<${ViewHead} title=${titleOf(state)} more=${html`<${Facts} state=${state} />`}>
       <${People} client=${client} state=${state} />
       <${Actions} client=${client} state=${state} />
@@ -75,7 +75,7 @@ function Open({ client, conversation, state }) {
     <div class="conversation">
       <${LongList} control=${list} label="What was said" items=${items} guess=${guessedHeight} before=${before} after=${after}
         draw=${(/** @type {any} */ item) => html`<${Entry} item=${item} project=${projectPath} />`}
-        onNearStart=${() => conversation.hasOlder.peek() && void conversation.loadOlder().catch(tellError)}
+        onNearStart=${() => conversation.hasOlder.peek() && void conversation.loadOlder()}
         onMoved=${(/** @type {boolean} */ now) => (isAtEnd.value = now)} />
       ${!isAtEnd.value && html`<${Button} class="to-end" icon="arrow-down" onClick=${() => list.current?.toEnd()}>${fresh > 0 ? `${fresh} new` : "Newest"}<//>`}
     </div>
@@ -101,6 +101,14 @@ function Growing({ conversation }) {
   return html`<p class="working"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span>The agent works</p>`;
 }
 
+/** @param {{conversation: OpenConversation}} props */
+function Older({ conversation }) {
+  const error = conversation.olderError.value;
+  if (error === null) return html`<${Loading} lines=${3} label="Loading older events" />`;
+  return html`<p class="beginning">Older events could not be loaded. ${error}
+    <${Button} icon="refresh-cw" onClick=${() => void conversation.loadOlder({ again: true })}>Try again<//></p>`;
+}
+
 /** @param {{state: import("../core/session-state.js").State}} props */
 function Beginning({ state }) {
   if (state.turns > 0 || state.turn || state.queue.length > 0) return html`<p class="beginning">The conversation began in <code>${state.projectPath}</code></p>`;
@@ -119,16 +127,26 @@ function Facts({ state }) {
     ${costUsd > 0 && html` · <span title="What the conversation has cost">${money(costUsd)}</span>`}`;
 }
 
-/** Says the end of each turn to whoever listens instead of looking. @param {{conversation: OpenConversation}} props */
+/** Says the end of each turn, and each question, to whoever listens instead of looking. @param {{conversation: OpenConversation}} props */
 function Heard({ conversation }) {
   const items = conversation.items.value;
   const last = items.findLast((item) => item.kind === "end");
-  const first = useRef(last?.key);
-  const answer = last && items.slice(0, items.indexOf(last)).findLast((item) => item.kind === "text" || item.kind === "message");
-  const isNew = last && last.key !== first.current;
-  const words = answer?.kind === "text" ? answer.text.slice(0, 300) : "";
-  const told = isNew ? `The agent has ${last.outcome === "completed" ? "answered" : `ended: ${last.outcome}`}. ${words}` : "";
-  return html`<div class="only-heard" aria-live="polite">${told}</div>`;
+  const { approvals = [], projectPath = "" } = conversation.state.value ?? {};
+  const heard = useRef({ end: last?.key, asked: new Set(approvals.map(({ requestId }) => requestId)), words: "" });
+  const { current } = heard;
+  if (last && last.key !== current.end) {
+    const answer = items.slice(0, items.indexOf(last)).findLast((item) => item.kind === "text" || item.kind === "message");
+    const words = answer?.kind === "text" ? answer.text.slice(0, 300) : "";
+    current.words = `The agent has ${last.outcome === "completed" ? "answered" : `ended: ${last.outcome}`}. ${words}`;
+  }
+  current.end = last?.key;
+  for (const { requestId, tool, input } of approvals) {
+    if (current.asked.has(requestId)) continue;
+    current.asked.add(requestId);
+    const { title, detail } = describe(tool, input, projectPath);
+    current.words = `The agent asks you: ${title}. ${detail}`;
+  }
+  return html`<div class="only-heard" aria-live="polite">${current.words}</div>`;
 }
 
 /** @param {{error: any}} props */
