@@ -266,7 +266,9 @@ export class Link {
    */
   #cursorOf(asked, named) {
     const cursor = this.#cursors.get(asked);
-    if (cursor && asked !== named) {
+    // The answer to an earlier wish, which was dropped since, has given it its name already.
+    if (!cursor) return this.#cursors.get(named);
+    if (asked !== named) {
       this.#cursors.delete(asked);
       this.#cursors.set(named, cursor);
     }
