@@ -110,7 +110,7 @@ export class Driver {
     this.#hybrid.seen(await this.#shelf.get("clock"));
     await this.#progress.load();
     for (const [id, request] of await this.#shelf.all("outbox/")) {
-      this.#link.ask(request, null, this.#clock.now(), { key: `outbox/${id}` });
+      this.#link.ask(request, null, this.#clock.now(), { key: `outbox/${id}`, isInDoubt: true });
       if (request.type === "state") {
         this.#hybrid.seen(request.at);
         this.#sharedOf(request.sessionId).wrote(request.patch, request.at);
@@ -196,6 +196,34 @@ export class Driver {
 
   unsent() {
     return this.#link.outbox.kept();
+  }
+
+  /** @param {string} messageId */
+  outlook(messageId) {
+    return this.#link.outbox.outlook(messageId);
+  }
+
+  /**
+   * @param {string} messageId
+   * @param {string | object[]} content
+   */
+  rewrite(messageId, content) {
+    const entry = this.#link.outbox.open(messageId);
+    if (!entry) return false;
+    entry.request = { ...entry.request, content };
+    if (entry.key) void this.#shelf.set(entry.key, entry.request);
+    return true;
+  }
+
+  /** @param {string} messageId */
+  discard(messageId) {
+    const entry = this.#link.outbox.open(messageId);
+    if (!entry) return false;
+    this.#link.outbox.take(entry.number);
+    if (entry.key) void this.#shelf.delete(entry.key);
+    entry.reply?.reject(new TandemError("discarded", "The message was taken back before it was sent.", { effect: "none" }));
+    this.#pump();
+    return true;
   }
 
   /**

@@ -33,6 +33,9 @@ export const wasConnected = signal(false);
 /** How many things this device has said that the server does not have yet. */
 export const unsent = signal(0);
 
+/** Counts what happens to them: also one that waits on says something else then, or why it waits. */
+export const unsentChanges = signal(0);
+
 export const isConnected = computed(() => connection.value.state === "connected");
 
 /** How many questions of agents wait for an answer. */
@@ -109,6 +112,7 @@ export function knowDevices(list) {
 /** Looks again at what waits to be sent. @param {Client | null} [of] */
 export function countUnsent(of = client.peek()) {
   unsent.value = (of?.unsent() ?? []).filter(({ type }) => type === "submit").length;
+  unsentChanges.value = unsentChanges.peek() + 1;
 }
 
 /**

@@ -21,6 +21,9 @@ const TAIL = 200;
 /** How many older ones are fetched at once. */
 const PAGE = 500;
 
+/** Ends of an agent that nobody wanted (docs/protocol.md §3). */
+const FAILED = new Set(["crashed", "hung", "memory"]);
+
 /** Nobody reads more of a hidden window than the next look at it. */
 const HIDDEN_MS = 500;
 
@@ -171,7 +174,18 @@ export class OpenConversation {
       if (isAnswer || kind === "turn_ended" || kind === "turn_dispatched") this.#live.end();
       if (kind === "device_linked") knowDevices([data]);
       if (kind === "approval_resolved") tellWhoAnswered(data);
+      if (isFailure(event)) void this.#askForProblem();
     }
+    this.#soon();
+  }
+
+  /** Why no agent is started any more is in no event. */
+  async #askForProblem() {
+    const history = this.#history;
+    const told = await api("GET", `/api/sessions/${this.#sessionId}`).catch(() => null);
+    // Whoever has started since has no problem.
+    if (!told?.agent.problem || history !== this.#history || !this.#state || this.#state.agent.state === "ready" || this.#state.turn) return;
+    this.#state = { ...this.#state, agent: told.agent };
     this.#soon();
   }
 
@@ -225,6 +239,11 @@ function merged(linked, roster) {
   const known = linked.map((device) => ({ ...device, online: false, activity: null, ...here.get(device.deviceId) }));
   const others = roster.filter((device) => !linked.some(({ deviceId }) => deviceId === device.deviceId));
   return [...known, ...others];
+}
+
+/** Whether an agent may be left alone after it. @param {SessionEvent} event */
+function isFailure({ kind, data }) {
+  return (kind === "turn_ended" && data.outcome === "failed") || (kind === "agent_stopped" && FAILED.has(data.reason));
 }
 
 /** A question that goes away under somebody's finger needs a reason. @param {{decision: string, by?: {deviceId: string} | null}} resolved */
