@@ -5,6 +5,8 @@ import { waitingApprovals } from "../core/session-list.js";
 import { batch, computed, signal } from "../ui.js";
 import { api } from "./api.js";
 import { deviceId, ownKind, ownName, serverUrl, setToken, token } from "./identity.js";
+import { forgetList, keepList, lastList } from "./last-list.js";
+import { forgetRecent } from "./recent.js";
 import { toast } from "./toasts.js";
 
 /** @typedef {import("../../client.js").Client} Client */
@@ -46,6 +48,8 @@ export async function begin() {
   const known = token();
   if (known === undefined) return;
   connection.value = { state: "connecting" };
+  const last = lastList();
+  if (sessions.peek() === null && last) listed(last);
   const made = await connect({
     url: serverUrl,
     token: known,
@@ -82,6 +86,8 @@ export async function beginAgain(newToken) {
 export async function signOut() {
   const before = client.value;
   setToken(undefined);
+  forgetRecent();
+  forgetList();
   batch(() => {
     client.value = null;
     sessions.value = null;
@@ -89,6 +95,14 @@ export async function signOut() {
     wasConnected.value = false;
   });
   await before?.close();
+}
+
+// What is seen last is what is shown first at the next visit, until the server has told.
+addEventListener("pagehide", keepSeen);
+document.addEventListener("visibilitychange", keepSeen);
+
+function keepSeen() {
+  if (client.peek() && sessions.peek()) keepList(/** @type {Map<string, Summary>} */ (sessions.peek()).values());
 }
 
 /** What a device is called. @param {string | null | undefined} id */

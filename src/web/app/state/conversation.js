@@ -7,6 +7,7 @@ import { batch, signal } from "../ui.js";
 import { api } from "./api.js";
 import { knowDevices, nameOf } from "./connection.js";
 import { deviceId } from "./identity.js";
+import { keepRecent, recent } from "./recent.js";
 import { toast } from "./toasts.js";
 
 /** @typedef {import("../../client.js").Client} Client */
@@ -24,12 +25,15 @@ const PAGE = 500;
 /** Ends of an agent that nobody wanted (docs/protocol.md §3). */
 const FAILED = new Set(["crashed", "hung", "memory"]);
 
+/** How long what was kept stays shown while the stream that follows brings the same again. */
+const REPLACED_WITHIN_MS = 2_000;
+
 /** Nobody reads more of a hidden window than the next look at it. */
 const HIDDEN_MS = 500;
 
 /** See the module. */
 export class OpenConversation {
-  /** @type {import("../../vendor/signals/signals.js").Signal<"loading" | "open" | {error: any}>} */
+  /** `loading`: what is shown, if anything, is what was left here before. @type {import("../../vendor/signals/signals.js").Signal<"loading" | "open" | {error: any}>} */
   phase = signal("loading");
   /** @type {import("../../vendor/signals/signals.js").Signal<State | null>} */
   state = signal(null);
@@ -55,6 +59,10 @@ export class OpenConversation {
   /** Up to this event the state knows by itself. */
   #stateHead = 0;
   #isDue = false;
+  /** The server has told how the conversation is. */
+  #isTold = false;
+  /** What was kept is shown until the stream has come so far, or so late. */
+  #replacedAt = { seq: 0, at: 0 };
   /** There are other items than were told. */
   #hasNews = false;
   /** Counts histories: what was asked for an earlier one is of no use. */
@@ -69,6 +77,14 @@ export class OpenConversation {
   constructor(client, sessionId) {
     this.#client = client;
     this.#sessionId = sessionId;
+    const left = recent(sessionId);
+    if (!left) return;
+    this.#events = left.events;
+    this.#transcript = new Transcript(left.events);
+    this.#state = left.state;
+    this.#stateHead = left.head;
+    this.#hasNews = true;
+    this.#flush();
   }
 
   /** Begins to follow. */
@@ -96,6 +112,7 @@ export class OpenConversation {
   close() {
     for (const unlisten of this.#unlisten) unlisten();
     this.#history += 1;
+    if (this.#state && this.#isTold) keepRecent(this.#sessionId, { state: this.#state, head: this.#stateHead, events: this.#events });
     this.#client.unsubscribe(this.#sessionId).catch(() => {});
   }
 
@@ -140,6 +157,11 @@ export class OpenConversation {
   /** A stream begins, from its answer: nothing from before counts. @param {any} answer */
   #began({ state, head, from }) {
     this.#history += 1;
+    this.#isTold = true;
+    if (this.#events.length > 0 && from <= head) {
+      this.#replacedAt = { seq: head, at: Date.now() + REPLACED_WITHIN_MS };
+      setTimeout(() => this.#soon(), REPLACED_WITHIN_MS + 1);
+    }
     this.#events = [];
     this.#transcript = new Transcript();
     this.#hasNews = true;
@@ -218,12 +240,15 @@ export class OpenConversation {
     this.#isDue = false;
     batch(() => {
       this.state.value = this.#state;
-      if (this.#hasNews) this.items.value = [...this.#transcript.items];
-      this.#hasNews = false;
+      const isWhole = (this.#events.at(-1)?.seq ?? 0) >= this.#replacedAt.seq || Date.now() > this.#replacedAt.at;
+      if (this.#hasNews && isWhole) {
+        this.items.value = [...this.#transcript.items];
+        this.#hasNews = false;
+      }
       this.growing.value = this.#live.growing;
       this.seq.value = this.#events.at(-1)?.seq ?? 0;
       this.hasOlder.value = this.#events.length > 0 ? this.#events[0].seq > 1 : this.hasOlder.value;
-      if (this.#state) this.phase.value = "open";
+      if (this.#isTold) this.phase.value = "open";
     });
   }
 }
