@@ -20,6 +20,9 @@ import { toast } from "./toasts.js";
  */
 export const connection = signal({ state: "none" });
 
+/** A window that was hidden before its frame came gets none. */
+const FRAME_LOST_MS = 500;
+
 /** The client, once there is a token. @type {import("../../vendor/signals/signals.js").Signal<Client | null>} */
 export const client = signal(null);
 
@@ -144,14 +147,31 @@ function changed(made, now) {
 
 /** @param {Summary[]} list */
 function listed(list) {
+  changes.clear();
   sessions.value = new Map(list.map((session) => [session.sessionId, session]));
 }
 
-/** @param {Summary} session */
+/** Changes that came since the last frame. @type {Map<string, Summary>} */
+const changes = new Map();
+
+/** Many come at once when many agents work; the list is drawn once for all of them. @param {Summary} session */
 function summarised(session) {
-  const all = new Map(sessions.peek() ?? []);
-  all.set(session.sessionId, session);
-  sessions.value = all;
+  if (changes.size === 0) {
+    // A window that is hidden gets no frame.
+    if (document.visibilityState === "hidden") setTimeout(takeChanges);
+    else {
+      requestAnimationFrame(takeChanges);
+      setTimeout(takeChanges, FRAME_LOST_MS);
+    }
+  }
+  changes.set(session.sessionId, session);
+}
+
+function takeChanges() {
+  if (changes.size === 0) return;
+  // Whoever has signed out is told nothing more.
+  if (client.peek()) sessions.value = new Map([...(sessions.peek() ?? []), ...changes]);
+  changes.clear();
 }
 
 function storage() {
