@@ -110,6 +110,11 @@ export class Client {
     return this.#driver.connection;
   }
 
+  /** The time by the server's clock, as far as it is known, in milliseconds since 1970. */
+  get serverNow() {
+    return this.#driver.serverNow;
+  }
+
   /**
    * What this device has said and the server has not accepted yet, the oldest first: `submit` and `state` requests.
    *

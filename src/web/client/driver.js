@@ -97,7 +97,7 @@ export class Driver {
     this.#clock = options.clock ?? REAL_CLOCK;
     this.#link = new Link(options.answerWithinMs ?? ANSWER_WITHIN_MS);
     this.#backoff = new Backoff(options.backoff);
-    this.#hybrid = new HybridClock(() => this.#clock.now() + this.#serverAheadMs);
+    this.#hybrid = new HybridClock(() => this.serverNow);
     const report = (/** @type {TandemError} */ error) => this.emitter.emit("error", error);
     this.#shelf = new Shelf(options.storage ?? memoryStorage(), options.deviceId, report);
     this.#progress = new Progress(this.#clock, this.#shelf, () => this.#hybrid.last, (sessionId, seq) =>
@@ -192,6 +192,10 @@ export class Driver {
   /** @param {string} sessionId */
   shared(sessionId) {
     return this.#shared.get(sessionId)?.merged() ?? {};
+  }
+
+  get serverNow() {
+    return this.#clock.now() + this.#serverAheadMs;
   }
 
   unsent() {

@@ -1,5 +1,6 @@
 // One conversation: what was said and done, what waits, and where to write.
 
+import { Badge } from "../components/badge.js";
 import { Button } from "../components/button.js";
 import { Empty, Loading } from "../components/empty.js";
 import { Icon } from "../components/icon.js";
@@ -123,11 +124,12 @@ function Beginning({ state }) {
 
 /** @param {{state: import("../core/session-state.js").State}} props */
 function Facts({ state }) {
-  const { sessionId, projectPath, costUsd } = state;
+  const { sessionId, projectPath, costUsd, permissionMode } = state;
   const told = sessions.value?.get(sessionId)?.status;
   // Only the list is told whether a place is free.
   const status = state.status === "idle" && told === "waiting_for_slot" ? told : state.status;
   return html`<${StatusMark} status=${status} withWord /> · <a href=${formatRoute({ view: "project", projectPath })}>${baseName(projectPath)}</a>
+    ${permissionMode === "bypassPermissions" && html` · <${Badge} tone="warn" label="The agent may do everything unasked"><${Icon} name="triangle-alert" size=${12} />unasked<//>`}
     ${costUsd > 0 && html` · <span title="What the conversation has cost">${money(costUsd)}</span>`}`;
 }
 
