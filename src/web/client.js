@@ -110,6 +110,11 @@ export class Client {
     return this.#driver.connection;
   }
 
+  /** The time by the server's clock, as far as it is known, in milliseconds since 1970. */
+  get serverNow() {
+    return this.#driver.serverNow;
+  }
+
   /**
    * What this device has said and the server has not accepted yet, the oldest first: `submit` and `state` requests.
    *
@@ -186,6 +191,37 @@ export class Client {
    */
   submit(sessionId, content, { messageId = uuid7(), mode = "queue" } = {}) {
     return this.#driver.say({ type: "submit", sessionId, content, messageId, mode });
+  }
+
+  /**
+   * What is known of a message in {@link Client.unsent}: `problem`, why the server has not taken it yet, and `isOpen`, whether
+   * it can still be changed. One that was written may have come through, also when no answer did; so may one of an earlier
+   * run.
+   *
+   * @param {string} messageId
+   * @returns {{problem: TandemError | null, isOpen: boolean} | undefined}
+   */
+  outlook(messageId) {
+    return this.#driver.outlook(messageId);
+  }
+
+  /**
+   * Lets a message that is still open say something else, at its place among the others. Says whether it does.
+   *
+   * @param {string} messageId
+   * @param {string | object[]} content
+   */
+  rewrite(messageId, content) {
+    return this.#driver.rewrite(messageId, content);
+  }
+
+  /**
+   * Takes a message back that is still open; whoever waits for it is told `discarded`. Says whether it is gone.
+   *
+   * @param {string} messageId
+   */
+  discard(messageId) {
+    return this.#driver.discard(messageId);
   }
 
   /**

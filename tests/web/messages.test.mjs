@@ -241,3 +241,34 @@ test("a command without an answer is given up in time, a message gives up its co
   await stage.welcomes();
   assert.equal(stage.takes("submit").content, "hi");
 });
+
+test("what was never written can be changed and taken back, and is neither after that", async () => {
+  const stage = new Stage();
+  await stage.connects();
+  const first = outcome(stage.client.submit(SESSION, "first", { messageId: "m-1" }));
+  void stage.client.submit(SESSION, "second", { messageId: "m-2" });
+  await settled();
+  assert.deepEqual(stage.client.outlook("m-1"), { problem: null, isOpen: true });
+  assert.equal(stage.client.rewrite("m-2", "changed"), true);
+  assert.equal(stage.client.discard("m-1"), true);
+  await settled();
+  assert.equal(first.value.code, "discarded");
+  assert.equal((await stage.storage.keys("tandem/phone-1/outbox/")).length, 1);
+  await stage.welcomes();
+  assert.equal(stage.takes("submit").content, "changed");
+  assert.deepEqual(stage.socket.frames, []);
+  assert.deepEqual([stage.client.rewrite("m-2", "late"), stage.client.discard("m-2"), stage.client.discard("m-1")], [false, false, false]);
+});
+
+test("what was refused for now can be taken back, and what may be there cannot", async () => {
+  for (const [error, isOpen] of [[{ code: "queue_full", effect: "none", retryAfterSeconds: 5 }, true], [{ code: "storage_unavailable", effect: "unknown" }, false]]) {
+    const stage = await followed();
+    void outcome(stage.client.submit(SESSION, "hi", { messageId: "m-1" }));
+    await settled();
+    await stage.answers(stage.takes("submit"), rejection(error));
+    const { problem, ...outlook } = stage.client.outlook("m-1");
+    assert.deepEqual([problem.code, outlook], [error.code, { isOpen }]);
+    assert.equal(stage.client.discard("m-1"), isOpen);
+    assert.equal(stage.client.unsent().length, isOpen ? 0 : 1);
+  }
+});

@@ -96,3 +96,20 @@ test("other commands get their direct answer, and fail where it may be lost", as
   await stage.breaks();
   assert.equal(release.value.code, "lost");
 });
+
+test("one that is followed again before the first answer is followed", async () => {
+  const stage = new Stage();
+  await stage.connects();
+  await stage.welcomes();
+  const linked = "/srv/link/../app";
+  const first = stage.client.subscribeProject(linked, { after: 0 });
+  const left = stage.client.unsubscribeProject(linked);
+  const second = stage.client.subscribeProject(linked, { after: 0 });
+  await begins(stage, 1);
+  await stage.answers(stage.takes("unsubscribe_project"), { type: "ok" });
+  await begins(stage, 1, { reset: true });
+  for (const answer of [first, left, second]) await answer;
+  happens(stage, 1);
+  await settled();
+  assert.deepEqual(seqs(stage), [1]);
+});

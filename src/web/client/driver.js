@@ -97,7 +97,7 @@ export class Driver {
     this.#clock = options.clock ?? REAL_CLOCK;
     this.#link = new Link(options.answerWithinMs ?? ANSWER_WITHIN_MS);
     this.#backoff = new Backoff(options.backoff);
-    this.#hybrid = new HybridClock(() => this.#clock.now() + this.#serverAheadMs);
+    this.#hybrid = new HybridClock(() => this.serverNow);
     const report = (/** @type {TandemError} */ error) => this.emitter.emit("error", error);
     this.#shelf = new Shelf(options.storage ?? memoryStorage(), options.deviceId, report);
     this.#progress = new Progress(this.#clock, this.#shelf, () => this.#hybrid.last, (sessionId, seq) =>
@@ -110,7 +110,7 @@ export class Driver {
     this.#hybrid.seen(await this.#shelf.get("clock"));
     await this.#progress.load();
     for (const [id, request] of await this.#shelf.all("outbox/")) {
-      this.#link.ask(request, null, this.#clock.now(), { key: `outbox/${id}` });
+      this.#link.ask(request, null, this.#clock.now(), { key: `outbox/${id}`, isInDoubt: true });
       if (request.type === "state") {
         this.#hybrid.seen(request.at);
         this.#sharedOf(request.sessionId).wrote(request.patch, request.at);
@@ -194,8 +194,40 @@ export class Driver {
     return this.#shared.get(sessionId)?.merged() ?? {};
   }
 
+  get serverNow() {
+    return this.#clock.now() + this.#serverAheadMs;
+  }
+
   unsent() {
     return this.#link.outbox.kept();
+  }
+
+  /** @param {string} messageId */
+  outlook(messageId) {
+    return this.#link.outbox.outlook(messageId);
+  }
+
+  /**
+   * @param {string} messageId
+   * @param {string | object[]} content
+   */
+  rewrite(messageId, content) {
+    const entry = this.#link.outbox.open(messageId);
+    if (!entry) return false;
+    entry.request = { ...entry.request, content };
+    if (entry.key) void this.#shelf.set(entry.key, entry.request);
+    return true;
+  }
+
+  /** @param {string} messageId */
+  discard(messageId) {
+    const entry = this.#link.outbox.open(messageId);
+    if (!entry) return false;
+    this.#link.outbox.take(entry.number);
+    if (entry.key) void this.#shelf.delete(entry.key);
+    entry.reply?.reject(new TandemError("discarded", "The message was taken back before it was sent.", { effect: "none" }));
+    this.#pump();
+    return true;
   }
 
   /**

@@ -7,6 +7,7 @@
  * - `lost`: the connection ended before the answer; the command may have been done;
  * - `no_answer`: no answer came in time; the command may have been done;
  * - `closed`: the connection is over for good, or the client was closed;
+ * - `discarded`: it was taken back before it was written;
  * - `unreachable`: nobody answers, or it is no Tandem server;
  * - `bad_url`: the address is none that this client can use;
  * - `protocol`: the server said something that the protocol does not know;

@@ -47,7 +47,7 @@ export class Link {
    * @param {Request} request
    * @param {Reply | null} reply
    * @param {number} now
-   * @param {{key?: string | null, isStored?: boolean}} [storage]
+   * @param {{key?: string | null, isStored?: boolean, isInDoubt?: boolean}} [storage]
    */
   ask(request, reply, now, storage) {
     if (request.type === "watch") this.#isWatching = true;
@@ -241,6 +241,8 @@ export class Link {
     const isOwn = reply === null && (isSubscribe(request) || request.type === "watch");
     if ((isKept && (isForNow || error.effect === "unknown")) || (isOwn && isForNow)) {
       const seconds = error.retryAfterSeconds;
+      entry.problem = error;
+      entry.isInDoubt ||= error.effect !== "none";
       this.outbox.putBack(entry, now + (seconds === undefined ? REPEAT_AFTER_MS : seconds * 1_000));
       return { news: [{ name: "postponed", detail: { ...request, error } }], done: null };
     }
@@ -266,7 +268,9 @@ export class Link {
    */
   #cursorOf(asked, named) {
     const cursor = this.#cursors.get(asked);
-    if (cursor && asked !== named) {
+    // The answer to an earlier wish, which was dropped since, has given it its name already.
+    if (!cursor) return this.#cursors.get(named);
+    if (asked !== named) {
       this.#cursors.delete(asked);
       this.#cursors.set(named, cursor);
     }

@@ -37,6 +37,8 @@ const KEPT = new Set(["submit", "state"]);
  * @property {number} notBefore
  * @property {number} answerBy
  * @property {number} giveUpAt
+ * @property {boolean} isInDoubt it has been written, so that the server may have it
+ * @property {TandemError | null} problem why it was put back last
  */
 
 /** @param {Request} request */
@@ -62,15 +64,15 @@ export class Outbox {
    * @param {Request} request
    * @param {Reply | null} reply
    * @param {number} now
-   * @param {{key?: string | null, isStored?: boolean}} [storage]
+   * @param {{key?: string | null, isStored?: boolean, isInDoubt?: boolean}} [storage]
    * @returns {Entry}
    */
-  add(request, reply, now, { key = null, isStored = true } = {}) {
+  add(request, reply, now, { key = null, isStored = true, isInDoubt = false } = {}) {
     const giveUpAt = REPEATABLE.has(request.type) ? Infinity : now + this.#answerWithinMs;
     const place = isStored ? "waiting" : "storing";
     const number = this.#nextNumber++;
     /** @type {Entry} */
-    const entry = { number, request, reply, key, place, notBefore: now, answerBy: Infinity, giveUpAt };
+    const entry = { number, request, reply, key, place, notBefore: now, answerBy: Infinity, giveUpAt, isInDoubt, problem: null };
     this.#entries.set(number, entry);
     return entry;
   }
@@ -129,6 +131,7 @@ export class Outbox {
     for (const entry of this.#sorted()) {
       if (entry.place !== "written") continue;
       if (entry.giveUpAt === Infinity) {
+        entry.isInDoubt = true;
         this.putBack(entry, now);
         continue;
       }
@@ -188,6 +191,33 @@ export class Outbox {
   }
 
   /**
+   * What is known of a message that is not accepted: `problem` says why it was put back, `isOpen` whether it can still be
+   * changed, because the server cannot have it.
+   *
+   * @param {string} messageId
+   * @returns {{problem: TandemError | null, isOpen: boolean} | undefined}
+   */
+  outlook(messageId) {
+    const entry = this.#messageOf(messageId);
+    return entry && { problem: entry.problem, isOpen: isOpen(entry) };
+  }
+
+  /**
+   * The entry of a message that the server cannot have, to be changed or taken out.
+   *
+   * @param {string} messageId
+   */
+  open(messageId) {
+    const entry = this.#messageOf(messageId);
+    return entry && isOpen(entry) ? entry : undefined;
+  }
+
+  /** @param {string} messageId */
+  #messageOf(messageId) {
+    return this.#sorted().find(({ request }) => request.type === "submit" && request.messageId === messageId);
+  }
+
+  /**
    * Whether a request of this sort has no answer yet.
    *
    * @param {(request: Request) => boolean} isSort
@@ -221,6 +251,11 @@ export class Outbox {
   #sorted() {
     return [...this.#entries.values()].sort((one, other) => one.number - other.number);
   }
+}
+
+/** @param {Entry} entry */
+function isOpen({ place, isInDoubt }) {
+  return place === "waiting" && !isInDoubt;
 }
 
 /**

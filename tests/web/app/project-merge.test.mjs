@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { composed, endingOf, marksLeft, MAX_LINES, regionsOf } from "../../../src/web/app/core/project-merge.js";
+import { carriedOver, composed, endedLike, marksLeft, MAX_LINES, rebased, regionsOf } from "../../../src/web/app/core/project-merge.js";
 
 const text = (...lines) => lines.join("\n");
 const BASE = text("a", "b", "c", "d", "e", "");
@@ -50,8 +50,16 @@ test("without a common beginning everything that differs clashes", () => {
   assert.ok(kinds(regions).includes("clash"));
 });
 
-test("line endings are kept where all are the same", () => {
-  assert.deepEqual(["a\r\nb\r\n", "a\nb\n", "a\r\nb\n", "a", ""].map(endingOf), ["\r\n", "\n", "\n", "\n", "\n"]);
+test("lines end as they did, each of them", () => {
+  assert.equal(endedLike("a\nnew\nb\n", "a\r\nb\r\n"), "a\r\nnew\r\nb\r\n");
+  assert.equal(endedLike("a\nnew\nb\n", "a\nb\n"), "a\nnew\nb\n");
+  assert.equal(endedLike("a\nnew\nb\nc", "a\nb\r\nc"), "a\nnew\nb\r\nc");
+  assert.equal(endedLike("b\nnew\nc\n", "a\nb\r\nc\n"), "b\r\nnew\r\nc\n");
+  assert.equal(endedLike("", "a\nb\r\n"), "");
+  assert.equal(endedLike("a\nb\n", ""), "a\nb\n");
+});
+
+test("line endings make no difference to compare", () => {
   const regions = regionsOf({ base: "a\r\nb\r\n", ours: "a\nb\n", theirs: "a\r\nB\r\n" });
   assert.equal(composed(regions), "a\nB\n");
 });
@@ -59,4 +67,39 @@ test("line endings are kept where all are the same", () => {
 test("texts that nobody reads are not compared", () => {
   const long = "x\n".repeat(MAX_LINES);
   assert.equal(regionsOf({ base: "", ours: long, theirs: "y" }), null);
+});
+
+const over = (ours, theirs) => ({ ours, regions: regionsOf({ base: BASE, ours, theirs }) });
+const THEIRS = text("a", "b", "theirs", "d", "e", "");
+
+test("what is written goes on over what has changed under it", () => {
+  const before = over(text("a", "b", "ours", "d", "e", ""), THEIRS);
+  const after = over(text("a", "b", "ours", "d", "e", "newer", ""), THEIRS);
+  const together = rebased(text("mine", "b", "both", "d", "e", ""), before, after);
+  assert.equal(together, text("mine", "b", "both", "d", "e", "newer", ""));
+  assert.deepEqual(marksLeft(together, after.regions), []);
+});
+
+test("what was written where the file has changed again is marked", () => {
+  const before = over(text("a", "b", "ours", "d", "e", ""), THEIRS);
+  const after = over(text("a", "b", "newer", "d", "e", ""), THEIRS);
+  const together = rebased(text("a", "b", "mine", "d", "e", ""), before, after);
+  assert.equal(together, text("a", "b", "<<<<<<< what is there", "newer", "||||||| before", "ours", "=======", "mine", ">>>>>>> what you wrote", "d", "e", ""));
+  assert.equal(marksLeft(together, after.regions).length, 4);
+});
+
+test("marks that are left stay marks when the newer file has lines that look like them", () => {
+  const before = over(text("a", "b", "ours", "d", "e", ""), THEIRS);
+  const after = over(text("a", "b", "ours", "d", "e", "==========", ""), THEIRS);
+  const together = rebased(composed(before.regions), before, after);
+  assert.equal(marksLeft(together, after.regions).length, 4);
+});
+
+test("a choice holds for a place that looks the same, and for no other", () => {
+  const both = (first, second) => regionsOf({ base: BASE, ours: text(first, "b", "c", "d", second, ""), theirs: text("T", "b", "c", "d", "U", "") });
+  const [before, after] = [both("A", "E"), both("A", "newer")];
+  const clashes = (regions) => regions.flatMap(({ kind }, place) => (kind === "clash" ? [place] : []));
+  const choices = new Map(clashes(before).map((place) => [place, "theirs"]));
+  assert.equal(choices.size, 2);
+  assert.deepEqual([...carriedOver(choices, before, after)], [[clashes(after)[0], "theirs"]]);
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { LiveAnswer } from "../../../src/web/app/core/live-answer.js";
-import { applied } from "../../../src/web/app/core/session-state.js";
+import { applied, assumed } from "../../../src/web/app/core/session-state.js";
 
 const IDLE = {
   sessionId: "s", projectPath: "/p", title: null, model: null, permissionMode: null, status: "idle", agent: { state: "none" }, queue: [],
@@ -87,4 +87,10 @@ test("an answer that has begun goes on where the state has it", () => {
   live.begin("so far");
   live.delta({ index: 3, offset: 6, text: ", so good" });
   assert.deepEqual(live.growing, { text: "so far, so good", isGapped: false });
+});
+
+test("before the server has told, a conversation is what the list has of it", () => {
+  assert.deepEqual(assumed("s", undefined), { ...IDLE, projectPath: "", expiresAt: "" });
+  const summary = { sessionId: "s", projectPath: "/p", title: "T", status: "closed", turns: 3, costUsd: 1, expiresAt: "t1", queued: 2 };
+  assert.deepEqual(assumed("s", summary), { ...IDLE, title: "T", status: "closed", turns: 3, costUsd: 1, expiresAt: "t1" });
 });

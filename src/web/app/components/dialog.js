@@ -55,16 +55,18 @@ export function Dialog({ title, children, footer, onSubmit, isWide = false }) {
     dialog.querySelector("[data-first]")?.focus();
     return () => dialog.close();
   }, []);
+  /** Something was written into it. */
+  const isDirty = useRef(false);
   const onPointerDown = (/** @type {any} */ event) => {
-    // The backdrop counts as the dialog itself.
-    if (event.target === element.current) closeDialog();
+    // The backdrop counts as the dialog itself. A finger beside a form takes away nothing that was written in it.
+    if (event.target === element.current && !isDirty.current) closeDialog();
   };
   const submitted = (/** @type {any} */ event) => {
     event.preventDefault();
     onSubmit?.(new FormData(event.currentTarget));
   };
   return html`<dialog ref=${element} class=${isWide ? "dialog is-wide" : "dialog"} aria-labelledby=${id} onClose=${closeDialog} onPointerDown=${onPointerDown}>
-    <form class="dialog-frame" onSubmit=${submitted}>
+    <form class="dialog-frame" onSubmit=${submitted} onInput=${() => (isDirty.current = true)}>
       <header class="dialog-head">
         <h2 id=${id}>${title}</h2>
         <${Button} look="bare" icon="x" label="Close" onClick=${closeDialog} />

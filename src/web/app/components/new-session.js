@@ -77,7 +77,7 @@ function NewSession({ projectPath }) {
     </label>
     ${roots.value.length > 0 && html`<details class="more" onToggle=${(/** @type {any} */ event) => (isBrowsing.value = event.currentTarget.open)}>
       <summary>Browse folders</summary>
-      ${isBrowsing.value && html`<${FolderPicker} start=${chosen.value || roots.value[0]} onChoose=${(/** @type {string} */ path) => (chosen.value = path)} />`}
+      ${isBrowsing.value && html`<${FolderPicker} start=${chosen.value || roots.value[0]} root=${roots.value[0]} onChoose=${(/** @type {string} */ path) => (chosen.value = path)} />`}
     </details>`}
     <label class="field"><span>Title <small>(optional)</small></span>
       <input class="input" name="title" maxlength="200" autocomplete="off" placeholder="What it is about" /></label>

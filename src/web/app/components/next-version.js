@@ -15,7 +15,7 @@ export function NextVersion() {
   };
   return html`<div class="banner" role="status">
     <${Icon} name="refresh-cw" />
-    <p>There is a new version of this page. What you write is kept.</p>
+    <p>There is a new version of this page. Messages that you write are kept; finish open forms first.</p>
     <${Button} onClick=${onClick} isBusy=${isBusy}>Reload<//>
   </div>`;
 }

@@ -6,9 +6,11 @@ import { Dialog, closeDialog, openDialog } from "../components/dialog.js";
 import { Button } from "../components/button.js";
 import { attachmentsOf, textOf } from "../core/transcript.js";
 import { plural } from "../core/format.js";
-import { isConnected, nameOf, sessions, unsent } from "../state/connection.js";
+import { nameOf, sessions, unsent, unsentChanges } from "../state/connection.js";
 import { tellError } from "../state/toasts.js";
 import { html, useEffect, useSignal } from "../ui.js";
+import { Unsent } from "./unsent.js";
+import { Words } from "./words.js";
 
 /** @typedef {import("../core/session-state.js").Queued} Queued */
 
@@ -18,8 +20,8 @@ const SHOWN_AFTER_MS = 300;
 /** @param {{client: import("../../client.js").Client, sessionId: string, state: import("../core/session-state.js").State}} props */
 export function QueueDock({ client, sessionId, state }) {
   const { queue } = state;
-  // Looked at for the count alone: the messages themselves are the client's.
-  const kept = unsent.value > 0 ? client.unsent(sessionId).filter(({ type }) => type === "submit") : [];
+  // Looked at for the news alone: the messages themselves are the client's.
+  const kept = unsentChanges.value >= 0 && unsent.value > 0 ? client.unsent(sessionId).filter(({ type }) => type === "submit") : [];
   const waiting = kept.filter((request) => !queue.some(({ messageId }) => messageId === request.messageId));
   const isEmpty = queue.length + waiting.length === 0;
   const isShown = useSignal(false);
@@ -33,26 +35,25 @@ export function QueueDock({ client, sessionId, state }) {
   }, [isEmpty]);
   if (isEmpty || !isShown.value) return null;
   return html`<section class="dock" aria-label="Waiting messages">
-    <h2 class="dock-head"><${Icon} name="list" size=${14} />${heading(state, queue.length)}</h2>
+    <h2 class="dock-head"><${Icon} name="list" size=${14} />${heading(state, sessions.value?.get(sessionId)?.status, queue.length)}</h2>
     <ol class="dock-list">
       ${queue.map((message, place) => html`<${Waiting} key=${message.messageId} client=${client} sessionId=${sessionId} message=${message}
         queue=${queue} place=${place} />`)}
-      ${waiting.map(({ messageId, content }) => html`<li key=${messageId} class="queued is-unsent">
-        <${Icon} name=${isConnected.value ? "loader-circle" : "wifi-off"} size=${16} class=${isConnected.value ? "is-spinning" : ""} />
-        <${Words} content=${content} more=${isConnected.value ? "being sent" : "waits for the connection"} /></li>`)}
+      ${waiting.map((message) => html`<${Unsent} key=${message.messageId} client=${client} message=${message} />`)}
     </ol>
   </section>`;
 }
 
 /**
  * @param {import("../core/session-state.js").State} state
+ * @param {string | undefined} told its status in the list: only that is told whether a place is free
  * @param {number} count
  */
-function heading({ sessionId, turn, status, agent }, count) {
+function heading({ turn, status, agent }, told, count) {
   if (count === 0) return "Not sent yet";
   if (turn) return plural(count, "message waits", "messages wait");
-  // Only the list is told whether a place is free.
-  if (status === "waiting_for_slot" || sessions.value?.get(sessionId)?.status === "waiting_for_slot") return "Waits until an agent is free";
+  if ((told ?? status) === "waiting_for_slot") return "Waits until an agent is free";
+  if (agent.problem) return plural(count, "message waits", "messages wait");
   return agent.state === "ready" ? "Next" : "The agent starts…";
 }
 
@@ -71,13 +72,6 @@ function Waiting({ client, sessionId, message, queue, place }) {
   return html`<li class="queued"><span class="queued-place" aria-hidden="true">${place + 1}</span>
     <${Words} content=${message.content} more=${nameOf(message.deviceId)} />
     <${Menu} label=${`Message ${place + 1} of the queue`} place="up" actions=${actions} /></li>`;
-}
-
-/** @param {{content: any, more: string}} props */
-function Words({ content, more }) {
-  const files = attachmentsOf(content).length;
-  return html`<span class="queued-words"><span class="queued-text">${textOf(content) || "…"}</span>
-    <small>${more}${files > 0 && ` · ${plural(files, "attachment")}`}</small></span>`;
 }
 
 /**

@@ -1,7 +1,7 @@
 // Two versions of a text and the one that both began from: what is the same, what one of them changed, and where both
 // changed the same. Pure.
 
-import { diff3MergeRegions } from "../../vendor/node-diff3/diff3.js";
+import { diff3MergeRegions, diffComm } from "../../vendor/node-diff3/diff3.js";
 
 /** More lines take the browser seconds to compare; the record's own marked places are shown then. */
 export const MAX_LINES = 20_000;
@@ -15,10 +15,36 @@ export const MAX_LINES = 20_000;
  *   | {kind: "clash", ours: string[], base: string[], theirs: string[]}} Region
  */
 
-/** How a text ends its lines, so that what is written together can end them alike. @param {string} text */
-export function endingOf(text) {
-  const all = text.match(/\n/g)?.length ?? 0;
-  return all > 0 && text.match(/\r\n/g)?.length === all ? "\r\n" : "\n";
+/**
+ * A text with its lines ended as those of another are, line by line: what is new in it ends as the line before it.
+ *
+ * @param {string} text with `\n` at its ends of lines, as fields of a page have it
+ * @param {string} like
+ */
+export function endedLike(text, like) {
+  if (!like.includes("\r\n")) return text;
+  const endings = like.match(/\r?\n/g) ?? [];
+  if (endings.every((ending) => ending === "\r\n")) return text.replaceAll("\n", "\r\n");
+  const lines = text.split("\n");
+  // Too many to compare: what most lines do.
+  if (Math.max(lines.length, endings.length) > MAX_LINES) {
+    const crlf = endings.filter((ending) => ending === "\r\n").length;
+    return crlf * 2 > endings.length ? text.replaceAll("\n", "\r\n") : text;
+  }
+  let place = 0;
+  let ending = endings[0];
+  const ended = diffComm(linesOf(like), lines).flatMap((stretch) => {
+    if (!stretch.common) {
+      place += stretch.buffer1.length;
+      return stretch.buffer2.map((line) => line + ending);
+    }
+    return stretch.common.map((line) => {
+      ending = endings[place] ?? ending;
+      place += 1;
+      return line + ending;
+    });
+  });
+  return ended.join("").replace(/\r?\n$/, "");
 }
 
 /**
@@ -48,9 +74,10 @@ export function regionsOf(versions) {
  *
  * @param {Region[]} regions
  * @param {Map<number, Choice>} [choices] by the number of the region
+ * @param {typeof marksFor} [marked]
  */
-export function composed(regions, choices = new Map()) {
-  const marks = marksFor(regions);
+export function composed(regions, choices = new Map(), marked = marksFor) {
+  const marks = marked(regions);
   const lines = regions.flatMap((region, place) => {
     if (region.kind !== "clash") return region.lines;
     const choice = choices.get(place);
@@ -63,6 +90,39 @@ export function composed(regions, choices = new Map()) {
 }
 
 /**
+ * The choices that still mean what they meant: those of places that look the same in other versions.
+ *
+ * @param {Map<number, Choice>} choices
+ * @param {Region[]} before
+ * @param {Region[]} after
+ * @returns {Map<number, Choice>}
+ */
+export function carriedOver(choices, before, after) {
+  const known = new Map([...choices].map(([place, choice]) => [JSON.stringify(before[place]), choice]));
+  return new Map(after.flatMap((region, place) => {
+    const choice = region.kind === "clash" ? known.get(JSON.stringify(region)) : undefined;
+    return choice ? [[place, choice]] : [];
+  }));
+}
+
+/**
+ * What somebody writes, together with what has been changed under it meanwhile; marked where both changed the same.
+ *
+ * @param {string} draft
+ * @param {{ours: string, regions: Region[]}} before what it was written over
+ * @param {{ours: string, regions: Region[]}} after
+ * @returns {string | null} null when there are too many lines
+ */
+export function rebased(draft, before, after) {
+  const [was, is] = [marksFor(before.regions).middle.length, marksFor(after.regions).middle.length];
+  // Marks that are still in it are to be found by the new versions' length.
+  const kept = was === is ? draft : draft.replace(markOf(was), (mark) => mark[0].repeat(is));
+  const regions = regionsOf({ base: before.ours, ours: after.ours, theirs: kept });
+  if (!regions) return null;
+  return composed(regions, undefined, () => marksFor([...after.regions, ...regions], "what you wrote"));
+}
+
+/**
  * Where marks are left in a text: their offsets. Lines of the versions themselves are none, also if they look like it.
  *
  * @param {string} text
@@ -71,16 +131,21 @@ export function composed(regions, choices = new Map()) {
  */
 export function marksLeft(text, regions) {
   const { length } = marksFor(regions).middle;
-  const marks = new RegExp(`^(?:<{${length}}|\\|{${length}}|={${length}}|>{${length}})`, "gm");
-  return [...text.matchAll(marks)].map(({ index }) => index);
+  return [...text.matchAll(markOf(length))].map(({ index }) => index);
+}
+
+/** @param {number} length */
+function markOf(length) {
+  return new RegExp(`^(?:<{${length}}|\\|{${length}}|={${length}}|>{${length}})`, "gm");
 }
 
 /**
  * Marks that are longer than anything in the texts that looks like one.
  *
  * @param {Region[]} regions
+ * @param {string} [other] what the second of the two is called
  */
-function marksFor(regions) {
+function marksFor(regions, other = "what was wanted") {
   let length = 7;
   for (const region of regions) {
     for (const line of region.kind === "clash" ? [...region.ours, ...region.base, ...region.theirs] : region.lines) {
@@ -89,7 +154,7 @@ function marksFor(regions) {
     }
   }
   const mark = (/** @type {string} */ letter) => letter.repeat(length);
-  return { ours: `${mark("<")} what is there`, base: `${mark("|")} before`, middle: mark("="), theirs: `${mark(">")} what was wanted` };
+  return { ours: `${mark("<")} what is there`, base: `${mark("|")} before`, middle: mark("="), theirs: `${mark(">")} ${other}` };
 }
 
 /** @param {string} text */

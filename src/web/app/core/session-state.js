@@ -40,6 +40,21 @@ export function applied(state, event) {
   return { ...next, status: statusOf(next) };
 }
 
+/**
+ * What can be said of a conversation before the server has told: what the list has of it, if anything.
+ *
+ * @param {string} sessionId
+ * @param {import("./session-list.js").Summary | undefined} summary
+ * @returns {State}
+ */
+export function assumed(sessionId, summary) {
+  const { projectPath = "", title = null, status = "idle", expiresAt = "", turns = 0, costUsd = 0 } = summary ?? {};
+  return {
+    sessionId, projectPath, title, status, expiresAt, turns, costUsd, model: null, permissionMode: null, agent: { state: "none" },
+    queue: [], turn: null, approvals: [], devices: [], primaryDeviceId: null,
+  };
+}
+
 /** @type {Record<string, (state: State, data: any) => Partial<State>>} */
 const CHANGES = {
   session_changed: (_, { title, model, permissionMode }) => defined({ title, model, permissionMode }),

@@ -8,6 +8,7 @@ import { TimeAgo } from "../components/time-ago.js";
 import { duration } from "../core/format.js";
 import { lockedThings, thingName } from "../core/project-state.js";
 import { api } from "../state/api.js";
+import { client } from "../state/connection.js";
 import { tellError, toast } from "../state/toasts.js";
 import { html, useEffect, useState } from "../ui.js";
 import { HolderName, holderName } from "./holder.js";
@@ -96,11 +97,12 @@ function Left({ until }) {
   return html`<time datetime=${until} title="Unless it is renewed">${duration(Math.ceil(ms / 1_000) * 1_000).replace(".0 ", " ")} left</time>`;
 }
 
-/** The time, second by second. */
+/** The server's time, by which leases end, second by second. */
 function useNow() {
-  const [now, setNow] = useState(() => Date.now());
+  const serverNow = () => client.peek()?.serverNow ?? Date.now();
+  const [now, setNow] = useState(serverNow);
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), TICK_MS);
+    const timer = setInterval(() => setNow(serverNow()), TICK_MS);
     return () => clearInterval(timer);
   }, []);
   return now;

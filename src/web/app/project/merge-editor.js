@@ -1,6 +1,7 @@
 // Where a person writes both versions together: filled with what the choices come to, sent when no mark is left.
 
 import { Button } from "../components/button.js";
+import { CopyButton } from "../components/copy-button.js";
 import { Icon } from "../components/icon.js";
 import { plural } from "../core/format.js";
 import { marksLeft } from "../core/project-merge.js";
@@ -13,10 +14,10 @@ const MARKS_OF_A_PLACE = 4;
 const MAX_ROWS = 26;
 
 /**
- * @param {{text: string, regions: import("../core/project-merge.js").Region[], isBusy: boolean, isEdited: boolean,
+ * @param {{text: string, regions: import("../core/project-merge.js").Region[], isBusy: boolean, isEdited: boolean, mayWrite: boolean,
  *   onText: (text: string) => void, onSend: () => void, onStartOver: () => void, onLeave: () => void}} props
  */
-export function MergeEditor({ text, regions, isBusy, isEdited, onText, onSend, onStartOver, onLeave }) {
+export function MergeEditor({ text, regions, isBusy, isEdited, mayWrite, onText, onSend, onStartOver, onLeave }) {
   /** @type {{current: any}} */
   const area = useRef(null);
   const id = useId();
@@ -50,7 +51,18 @@ export function MergeEditor({ text, regions, isBusy, isEdited, onText, onSend, o
     </p>
     <div class="merge-foot">
       <${Button} onClick=${onLeave}>Cancel<//>
-      <${Button} look="main" icon="check" isBusy=${isBusy} onClick=${() => (marks.length > 0 ? showNext() : onSend())}>Write this<//>
+      <${Button} look="main" icon="check" isBusy=${isBusy} disabled=${!mayWrite} onClick=${() => (marks.length > 0 ? showNext() : onSend())}>Write this<//>
     </div>
+  </section>`;
+}
+
+/** What somebody wrote when another has decided meanwhile: to be read and copied. @param {{text: string, onLeave: () => void}} props */
+export function WrittenInVain({ text, onLeave }) {
+  const id = useId();
+  return html`<section class="merge" aria-labelledby=${id}>
+    <div class="merge-head"><h2 id=${id}>What you wrote</h2><${CopyButton} text=${() => text} label="Copy what you wrote" /></div>
+    <p class="quiet">It is not in the file: the conflict was settled before. Copy it if you need it.</p>
+    <textarea class="input is-code merge-text" aria-labelledby=${id} wrap="off" readonly rows=${Math.min(text.split("\n").length + 1, MAX_ROWS)} value=${text}></textarea>
+    <div class="merge-foot"><${Button} onClick=${onLeave}>Let it go<//></div>
   </section>`;
 }

@@ -1,7 +1,7 @@
 // Brings the versions of a conflict: what both began from, what is there, what was wanted, and the file as it is now.
 
 import { isOfFile } from "../core/project-conflicts.js";
-import { endingOf, regionsOf } from "../core/project-merge.js";
+import { regionsOf } from "../core/project-merge.js";
 import { api, blob } from "../state/api.js";
 
 /** @typedef {import("../core/project-state.js").Conflict} Conflict */
@@ -10,36 +10,50 @@ import { api, blob } from "../state/api.js";
 const MAX_BYTES = 4 << 20;
 
 /**
- * `regions`: none where the versions are no text, too large, or no longer kept. `hasChanged`: the file is not what the
- * record says is there.
+ * `hash`: of what was there when they were brought. `regions`: none where the versions are no text, too large, or no longer
+ * kept. `ours`: what is there; none where it was not read, and then nothing can be written over it by hand. `hasChanged`:
+ * the file is not what the record says is there.
  *
- * @typedef {{regions: import("../core/project-merge.js").Region[] | null, ending: string, ours: string, hasChanged: boolean}} Versions
+ * @typedef {{hash: string | undefined, regions: import("../core/project-merge.js").Region[] | null, ours: string | null,
+ *   hasChanged: boolean}} Versions
  */
 
-/** @param {Conflict} conflict @returns {Promise<Versions>} */
+/**
+ * @param {Conflict} conflict
+ * @returns {Promise<Versions>}
+ * @throws {import("../../client/errors.js").TandemError} when one of them could not be brought this time
+ */
 export async function bringVersions(conflict) {
-  if (!isOfFile(conflict)) return { regions: null, ending: "\n", ours: "", hasChanged: false };
   const { base, ours, theirs, projectPath, subject, resolution } = conflict;
+  if (!isOfFile(conflict)) return { hash: ours.hash, regions: null, ours: null, hasChanged: false };
   const [before, there, wanted, now] = await Promise.all([
     textOf(base), textOf(ours.hash), textOf(theirs.hash), resolution ? undefined : hashNow(projectPath, subject),
   ]);
-  // Without a file, what is there is nothing; without a version that was wanted, there is nothing to compare.
+  // Without a version that was wanted, there is nothing to compare.
   const isKnown = there !== null && wanted !== null && theirs.hash !== undefined;
   return {
+    hash: ours.hash,
     regions: isKnown ? regionsOf({ base: before ?? "", ours: there, theirs: wanted }) : null,
-    ending: endingOf(there ?? ""),
-    ours: there ?? "",
+    ours: there,
     hasChanged: now !== undefined && now !== (ours.hash ?? null),
   };
 }
 
-/** @param {string | undefined} hash @returns {Promise<string | null>} empty without a hash; null where it is not kept as text */
+/**
+ * @param {string | undefined} hash
+ * @returns {Promise<string | null>} empty without a hash, because there is no file then; null where it is not kept, or no text
+ */
 async function textOf(hash) {
   if (hash === undefined) return "";
+  const bytes = await blob(hash).catch((error) => {
+    if (error.code === "not_found") return null;
+    throw error;
+  });
+  if (bytes === null || bytes.size > MAX_BYTES) return null;
+  const words = await bytes.arrayBuffer();
   try {
-    const bytes = await blob(hash);
-    if (bytes.size > MAX_BYTES) return null;
-    return new TextDecoder("utf-8", { fatal: true }).decode(await bytes.arrayBuffer());
+    // A mark of the byte order is part of the file.
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(words);
   } catch {
     return null;
   }

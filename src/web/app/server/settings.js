@@ -2,19 +2,19 @@
 
 import { Badge } from "../components/badge.js";
 import { Loading } from "../components/empty.js";
+import { NotFetched, useFetched } from "../components/fetched.js";
 import { originWord, sections, valueWord } from "../core/server-settings.js";
-import { api } from "../state/api.js";
-import { tellError } from "../state/toasts.js";
-import { html, useEffect, useState } from "../ui.js";
+import { html } from "../ui.js";
 
 export function Settings() {
-  const [settings, setSettings] = useState(/** @type {import("../core/server-settings.js").Setting[] | null} */ (null));
-  useEffect(() => {
-    api("GET", "/api/config").then((answer) => setSettings(answer.settings), tellError);
-  }, []);
+  const fetched = useFetched("/api/config");
+  /** @type {import("../core/server-settings.js").Setting[] | null} */
+  const settings = fetched.answer?.settings ?? null;
   return html`<section aria-labelledby="settings-heading">
     <h2 class="list-heading" id="settings-heading">Settings in force</h2>
-    ${settings === null ? html`<${Loading} lines=${3} />` : html`<div class="settings">
+    ${settings === null
+      ? fetched.problem ? html`<${NotFetched} heading="The settings are not there" fetched=${fetched} />` : html`<${Loading} lines=${3} />`
+      : html`<div class="settings">
       ${sections(settings).map(({ section, settings: own }) => html`<details key=${section} class="card setting-section">
         <summary><span class="is-code">${section}</span><span class="quiet">${changedWord(own)}</span></summary>
         <dl>${own.map(({ key, name, value, origin, meaning }) => html`<div key=${key}>

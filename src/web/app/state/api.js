@@ -35,8 +35,13 @@ export async function api(method, path, more = {}) {
  */
 export async function blob(hash) {
   const response = await ask("GET", `/api/blobs/${hash}`, {});
-  if (!response.ok) throw new TandemError("not_found", "This attachment is not there for this device.");
-  return response.blob();
+  if (response.status === 404) throw new TandemError("not_found", "This attachment is not there for this device.");
+  if (!response.ok) throw TandemError.from((await response.json().catch(() => null))?.error);
+  try {
+    return await response.blob();
+  } catch {
+    throw new TandemError("unreachable", "The connection ended before the attachment was there.");
+  }
 }
 
 /**

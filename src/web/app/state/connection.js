@@ -6,6 +6,8 @@ import { batch, computed, signal } from "../ui.js";
 import { api } from "./api.js";
 import { deviceId, ownKind, ownName, serverUrl, setToken, token } from "./identity.js";
 import { keepRefused } from "./refused.js";
+import { forgetList, keepList, lastList } from "./last-list.js";
+import { forgetRecent } from "./recent.js";
 import { toast } from "./toasts.js";
 
 /** @typedef {import("../../client.js").Client} Client */
@@ -18,6 +20,9 @@ import { toast } from "./toasts.js";
  * @type {import("../../vendor/signals/signals.js").Signal<Connection | {state: "none"}>}
  */
 export const connection = signal({ state: "none" });
+
+/** A window that was hidden before its frame came gets none. */
+const FRAME_LOST_MS = 500;
 
 /** The client, once there is a token. @type {import("../../vendor/signals/signals.js").Signal<Client | null>} */
 export const client = signal(null);
@@ -34,6 +39,9 @@ export const wasConnected = signal(false);
 /** How many things this device has said that the server does not have yet. */
 export const unsent = signal(0);
 
+/** Counts what happens to them: also one that waits on says something else then, or why it waits. */
+export const unsentChanges = signal(0);
+
 export const isConnected = computed(() => connection.value.state === "connected");
 
 /** How many questions of agents wait for an answer. */
@@ -47,6 +55,8 @@ export async function begin() {
   const known = token();
   if (known === undefined) return;
   connection.value = { state: "connecting" };
+  const last = lastList();
+  if (sessions.peek() === null && last) listed(last);
   const made = await connect({
     url: serverUrl,
     token: known,
@@ -93,6 +103,8 @@ export async function signOut() {
   const before = client.value;
   setToken(undefined);
   current = null;
+  forgetRecent();
+  forgetList();
   batch(() => {
     client.value = null;
     sessions.value = null;
@@ -100,6 +112,14 @@ export async function signOut() {
     wasConnected.value = false;
   });
   await before?.close();
+}
+
+// What is seen last is what is shown first at the next visit, until the server has told.
+addEventListener("pagehide", keepSeen);
+document.addEventListener("visibilitychange", keepSeen);
+
+function keepSeen() {
+  if (client.peek() && sessions.peek()) keepList(/** @type {Map<string, Summary>} */ (sessions.peek()).values());
 }
 
 /** What a device is called. @param {string | null | undefined} id */
@@ -123,6 +143,7 @@ export function knowDevices(list) {
 /** Looks again at what waits to be sent. @param {Client | null} [of] */
 export function countUnsent(of = client.peek()) {
   unsent.value = (of?.unsent() ?? []).filter(({ type }) => type === "submit").length;
+  unsentChanges.value = unsentChanges.peek() + 1;
 }
 
 /**
@@ -140,14 +161,31 @@ function changed(made, now) {
 
 /** @param {Summary[]} list */
 function listed(list) {
+  changes.clear();
   sessions.value = new Map(list.map((session) => [session.sessionId, session]));
 }
 
-/** @param {Summary} session */
+/** Changes that came since the last frame. @type {Map<string, Summary>} */
+const changes = new Map();
+
+/** Many come at once when many agents work; the list is drawn once for all of them. @param {Summary} session */
 function summarised(session) {
-  const all = new Map(sessions.peek() ?? []);
-  all.set(session.sessionId, session);
-  sessions.value = all;
+  if (changes.size === 0) {
+    // A window that is hidden gets no frame.
+    if (document.visibilityState === "hidden") setTimeout(takeChanges);
+    else {
+      requestAnimationFrame(takeChanges);
+      setTimeout(takeChanges, FRAME_LOST_MS);
+    }
+  }
+  changes.set(session.sessionId, session);
+}
+
+function takeChanges() {
+  if (changes.size === 0) return;
+  // Whoever has signed out is told nothing more.
+  if (client.peek()) sessions.value = new Map([...(sessions.peek() ?? []), ...changes]);
+  changes.clear();
 }
 
 function storage() {

@@ -7,6 +7,7 @@ import { batch, signal } from "../ui.js";
 import { api } from "./api.js";
 import { isConnected, knowDevices, nameOf } from "./connection.js";
 import { deviceId } from "./identity.js";
+import { keepRecent, recent } from "./recent.js";
 import { toast } from "./toasts.js";
 
 /** @typedef {import("../../client.js").Client} Client */
@@ -21,12 +22,18 @@ const TAIL = 200;
 /** How many older ones are fetched at once. */
 const PAGE = 500;
 
+/** Ends of an agent that nobody wanted (docs/protocol.md §3). */
+const FAILED = new Set(["crashed", "hung", "memory"]);
+
+/** How long what was kept stays shown while the stream that follows brings the same again. */
+const REPLACED_WITHIN_MS = 2_000;
+
 /** Nobody reads more of a hidden window than the next look at it. */
 const HIDDEN_MS = 500;
 
 /** See the module. */
 export class OpenConversation {
-  /** @type {import("../../vendor/signals/signals.js").Signal<"loading" | "open" | {error: any}>} */
+  /** `loading`: what is shown, if anything, is what was left here before. @type {import("../../vendor/signals/signals.js").Signal<"loading" | "open" | {error: any}>} */
   phase = signal("loading");
   /** @type {import("../../vendor/signals/signals.js").Signal<State | null>} */
   state = signal(null);
@@ -54,6 +61,10 @@ export class OpenConversation {
   /** Up to this event the state knows by itself. */
   #stateHead = 0;
   #isDue = false;
+  /** The server has told how the conversation is. */
+  #isTold = false;
+  /** What was kept is shown until the stream has come so far, or so late. */
+  #replacedAt = { seq: 0, at: 0 };
   /** There are other items than were told. */
   #hasNews = false;
   /** Counts histories: what was asked for an earlier one is of no use. */
@@ -68,6 +79,14 @@ export class OpenConversation {
   constructor(client, sessionId) {
     this.#client = client;
     this.#sessionId = sessionId;
+    const left = recent(sessionId);
+    if (!left) return;
+    this.#events = left.events;
+    this.#transcript = new Transcript(left.events);
+    this.#state = left.state;
+    this.#stateHead = left.head;
+    this.#hasNews = true;
+    this.#flush();
   }
 
   /** Begins to follow. */
@@ -98,6 +117,7 @@ export class OpenConversation {
   close() {
     for (const unlisten of this.#unlisten) unlisten();
     this.#history += 1;
+    if (this.#state && this.#isTold) keepRecent(this.#sessionId, { state: this.#state, head: this.#stateHead, events: this.#events });
     this.#client.unsubscribe(this.#sessionId).catch(() => {});
   }
 
@@ -150,6 +170,11 @@ export class OpenConversation {
   #began({ state, head, from }) {
     this.#history += 1;
     this.olderError.value = null;
+    this.#isTold = true;
+    if (this.#events.length > 0 && from <= head) {
+      this.#replacedAt = { seq: head, at: Date.now() + REPLACED_WITHIN_MS };
+      setTimeout(() => this.#soon(), REPLACED_WITHIN_MS + 1);
+    }
     this.#events = [];
     this.#transcript = new Transcript();
     this.#hasNews = true;
@@ -184,22 +209,19 @@ export class OpenConversation {
       if (isAnswer || kind === "turn_ended" || kind === "turn_dispatched") this.#live.end();
       if (kind === "device_linked") knowDevices([data]);
       if (kind === "approval_resolved") tellWhoAnswered(data);
-      if (kind === "turn_ended" && data.outcome === "failed") void this.#askForProblem();
+      if (isFailure(event)) void this.#askForProblem();
     }
     this.#soon();
   }
 
-  /** Why no agent is started any more is told by no event. */
+  /** Why no agent is started any more is in no event. */
   async #askForProblem() {
     const history = this.#history;
-    try {
-      const { agent } = await api("GET", `/api/sessions/${this.#sessionId}`);
-      if (history !== this.#history || !this.#state || !agent?.problem) return;
-      this.#state = { ...this.#state, agent };
-      this.#soon();
-    } catch {
-      // The failed turn says what went wrong; this would have said what to do.
-    }
+    const told = await api("GET", `/api/sessions/${this.#sessionId}`).catch(() => null);
+    // Whoever has started since has no problem.
+    if (!told?.agent.problem || history !== this.#history || !this.#state || this.#state.agent.state === "ready" || this.#state.turn) return;
+    this.#state = { ...this.#state, agent: told.agent };
+    this.#soon();
   }
 
   /** @param {{kind: string, data: any}} signal */
@@ -231,12 +253,15 @@ export class OpenConversation {
     this.#isDue = false;
     batch(() => {
       this.state.value = this.#state;
-      if (this.#hasNews) this.items.value = [...this.#transcript.items];
-      this.#hasNews = false;
+      const isWhole = (this.#events.at(-1)?.seq ?? 0) >= this.#replacedAt.seq || Date.now() > this.#replacedAt.at;
+      if (this.#hasNews && isWhole) {
+        this.items.value = [...this.#transcript.items];
+        this.#hasNews = false;
+      }
       this.growing.value = this.#live.growing;
       this.seq.value = this.#events.at(-1)?.seq ?? 0;
       this.hasOlder.value = this.#events.length > 0 ? this.#events[0].seq > 1 : this.hasOlder.value;
-      if (this.#state) this.phase.value = "open";
+      if (this.#isTold) this.phase.value = "open";
     });
   }
 }
@@ -252,6 +277,11 @@ function merged(linked, roster) {
   const known = linked.map((device) => ({ ...device, online: false, activity: null, ...here.get(device.deviceId) }));
   const others = roster.filter((device) => !linked.some(({ deviceId }) => deviceId === device.deviceId));
   return [...known, ...others];
+}
+
+/** Whether an agent may be left alone after it. @param {SessionEvent} event */
+function isFailure({ kind, data }) {
+  return (kind === "turn_ended" && data.outcome === "failed") || (kind === "agent_stopped" && FAILED.has(data.reason));
 }
 
 /** A question that goes away under somebody's finger needs a reason. @param {{decision: string, by?: {deviceId: string} | null}} resolved */

@@ -53,7 +53,7 @@ export class ProjectChannel {
     on("project_resumed", (answer) => this.#isOurs(answer) && (this.project.value = begun(answer)));
     on("project_reset", (answer) => this.#isOurs(answer) && this.#startOver(answer));
     on("signal", (hint) => this.#isOurs(hint) && this.#hint(hint));
-    on("ended", (end) => end.projectPath === this.#path && (this.problem.value = end.error));
+    on("ended", (end) => [this.#path, this.#name].includes(end.projectPath) && (this.problem.value = end.error));
     const timer = setInterval(() => void this.lookAtLocks(), LOOK_AT_LOCKS_MS);
     this.#offs.push(() => clearInterval(timer));
     client.subscribeProject(projectPath, { tail: FIRST }).then(
@@ -75,7 +75,7 @@ export class ProjectChannel {
     this.isBringingOlder.value = true;
     try {
       // The stream starts over from there; what is known already comes once more and is left out.
-      const answer = await this.#client.subscribeProject(this.#path, { after: Math.max(first - 1 - OLDER, 0) });
+      const answer = await this.#client.subscribeProject(this.#name, { after: Math.max(first - 1 - OLDER, 0) });
       if (!this.#isOver) this.project.value = begun(answer);
     } finally {
       this.isBringingOlder.value = false;
@@ -99,20 +99,24 @@ export class ProjectChannel {
     if (projectPath) this.#client.command({ type: "cursor_position", projectPath, ...cursor }).catch(() => {});
   }
 
-  /** Follows it no more. */
+  /**
+   * Follows it no more. That is said now, also where the answer has not come: whoever follows the project next asks after
+   * it, and an answer that comes late must not end that.
+   */
   close() {
     this.#isOver = true;
     for (const off of this.#offs) off();
-    const projectPath = this.project.peek()?.projectPath;
-    if (projectPath) this.#client.unsubscribeProject(projectPath).catch(() => {});
+    this.#client.unsubscribeProject(this.#name).catch(() => {});
+  }
+
+  /** What it goes by: the server's own path, once that is known. */
+  get #name() {
+    return this.project.peek()?.projectPath ?? this.#path;
   }
 
   /** @param {any} answer */
   #begin(answer) {
-    if (this.#isOver) {
-      this.#client.unsubscribeProject(answer.projectPath).catch(() => {});
-      return;
-    }
+    if (this.#isOver) return;
     const early = this.#early ?? [];
     this.#early = null;
     batch(() => {

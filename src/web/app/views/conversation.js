@@ -1,5 +1,6 @@
 // One conversation: what was said and done, what waits, and where to write.
 
+import { Badge } from "../components/badge.js";
 import { Button } from "../components/button.js";
 import { Empty, Loading } from "../components/empty.js";
 import { Icon } from "../components/icon.js";
@@ -19,10 +20,11 @@ import { chunksOf } from "../core/chunks.js";
 import { baseName, money } from "../core/format.js";
 import { formatRoute } from "../core/routes.js";
 import { titleOf } from "../core/session-list.js";
+import { assumed } from "../core/session-state.js";
 import { describe } from "../core/tools.js";
 import { guessedHeight } from "../core/guess.js";
 import { api } from "../state/api.js";
-import { client as currentClient, sessions } from "../state/connection.js";
+import { client as currentClient, connection, sessions } from "../state/connection.js";
 import { OpenConversation } from "../state/conversation.js";
 import { addShortcuts } from "../state/shortcuts.js";
 import { html, useEffect, useMemo, useRef, useSignal } from "../ui.js";
@@ -41,13 +43,16 @@ export default function ConversationView({ route: { sessionId } }) {
   if (!client || !conversation) return null;
   const phase = conversation.phase.value;
   if (typeof phase === "object") return html`<${ViewHead} title="Conversation" /><${CannotOpen} error=${phase.error} />`;
-  const state = conversation.state.value;
-  if (!state) return html`<${ViewHead} title=${titleHere(sessionId)} /><div class="page"><${Loading} lines=${6} /></div>`;
-  return html`<${Open} key=${sessionId} client=${client} conversation=${conversation} state=${state} />`;
+  // Whoever comes without a connection can write all the same.
+  const state = conversation.state.value ?? assumed(sessionId, sessions.value?.get(sessionId));
+  return html`<${Open} key=${sessionId} client=${client} conversation=${conversation} state=${state} isKnown=${conversation.state.value !== null} />`;
 }
 
-/** @param {{client: import("../../client.js").Client, conversation: OpenConversation, state: import("../core/session-state.js").State}} props */
-function Open({ client, conversation, state }) {
+/**
+ * @param {{client: import("../../client.js").Client, conversation: OpenConversation, state: import("../core/session-state.js").State,
+ *   isKnown: boolean}} props `isKnown`: the state is one that the server has told
+ */
+function Open({ client, conversation, state, isKnown }) {
   const { sessionId, projectPath } = state;
   /** @type {{current: LongList | null}} */
   const list = useRef(null);
@@ -63,14 +68,15 @@ function Open({ client, conversation, state }) {
   const onSent = (/** @type {string} */ text) => {
     list.current?.toEnd();
     const title = text.split("\n")[0].slice(0, MAX_TITLE).trim();
-    if (state.title || state.turns > 0 || !title) return;
+    if (!isKnown || state.title || state.turns > 0 || !title) return;
     api("PATCH", `/api/sessions/${sessionId}`, { body: { title } }).catch(() => {});
   };
   const after = html`<${Growing} conversation=${conversation} /><div class="list-end"></div>`;
-  const before = conversation.hasOlder.value ? html`<${Older} conversation=${conversation} />` : html`<${Beginning} state=${state} />`;
-  return html`<${ViewHead} title=${titleOf(state)} more=${html`<${Facts} state=${state} />`}>
-      <${People} client=${client} state=${state} />
-      <${Actions} client=${client} state=${state} />
+  const older = conversation.hasOlder.value ? html`<${Older} conversation=${conversation} />` : html`<${Beginning} state=${state} />`;
+  const before = isKnown ? older : html`<${Unknown} />`;
+  const title = state.title || state.projectPath ? titleOf(state) : "Conversation";
+  return html`<${ViewHead} title=${title} more=${state.projectPath && html`<${Facts} state=${state} />`}>
+      ${isKnown && html`<${People} client=${client} state=${state} /><${Actions} client=${client} state=${state} />`}
     <//>
     <div class="conversation">
       <${LongList} control=${list} label="What was said" items=${items} guess=${guessedHeight} before=${before} after=${after}
@@ -86,7 +92,15 @@ function Open({ client, conversation, state }) {
       <${QueueDock} client=${client} sessionId=${sessionId} state=${state} />
       <${Composer} client=${client} sessionId=${sessionId} conversation=${conversation} onSent=${onSent} />
     </div>
-    <${Heard} conversation=${conversation} />`;
+    ${isKnown && html`<${Heard} conversation=${conversation} />`}`;
+}
+
+/** Stands where it is not known yet what was said. */
+function Unknown() {
+  if (connection.value.state !== "waiting") return html`<${Loading} lines=${6} label="Loading the conversation" />`;
+  return html`<${Empty} icon="wifi-off" heading="Not connected">
+    <p>What was said is shown as soon as the server answers. What you send meanwhile is kept, and goes out then.</p>
+  <//>`;
 }
 
 /** The answer as it comes. @param {{conversation: OpenConversation}} props */
@@ -119,11 +133,12 @@ function Beginning({ state }) {
 
 /** @param {{state: import("../core/session-state.js").State}} props */
 function Facts({ state }) {
-  const { sessionId, projectPath, costUsd } = state;
+  const { sessionId, projectPath, costUsd, permissionMode } = state;
   const told = sessions.value?.get(sessionId)?.status;
   // Only the list is told whether a place is free.
   const status = state.status === "idle" && told === "waiting_for_slot" ? told : state.status;
   return html`<${StatusMark} status=${status} withWord /> · <a href=${formatRoute({ view: "project", projectPath })}>${baseName(projectPath)}</a>
+    ${permissionMode === "bypassPermissions" && html` · <${Badge} tone="warn" label="The agent may do everything unasked"><${Icon} name="triangle-alert" size=${12} />unasked<//>`}
     ${costUsd > 0 && html` · <span title="What the conversation has cost">${money(costUsd)}</span>`}`;
 }
 
@@ -156,10 +171,4 @@ function CannotOpen({ error }) {
   return html`<${Empty} icon="triangle-alert" heading=${isGone ? "There is no such conversation" : "The conversation cannot be opened"} actions=${actions}>
     <p>${isGone ? "The link may be of another server." : error?.message}</p>
   <//>`;
-}
-
-/** @param {string} sessionId */
-function titleHere(sessionId) {
-  const summary = sessions.value?.get(sessionId);
-  return summary ? titleOf(summary) : "Conversation";
 }

@@ -2,29 +2,27 @@
 
 import { Badge } from "../components/badge.js";
 import { Empty, Loading } from "../components/empty.js";
+import { NotFetched, useFetched } from "../components/fetched.js";
 import { Icon } from "../components/icon.js";
 import { ViewHead } from "../components/view-head.js";
 import { baseName, folderOf, plural } from "../core/format.js";
 import { formatRoute } from "../core/routes.js";
-import { api } from "../state/api.js";
 import { sessions } from "../state/connection.js";
-import { tellError } from "../state/toasts.js";
-import { html, useEffect, useSignal } from "../ui.js";
+import { html } from "../ui.js";
 
 /** @typedef {{projectPath: string, sessions: string[], locks: number, openConflicts: number}} Project */
 
 export default function ProjectsView() {
-  /** @type {import("../../vendor/signals/signals.js").Signal<Project[] | null>} */
-  const projects = useSignal(null);
-  const count = sessions.value?.size;
-  useEffect(() => {
-    api("GET", "/api/projects").then((answer) => (projects.value = answer.projects), tellError);
-  }, [count]);
+  const fetched = useFetched("/api/projects", sessions.value?.size);
+  /** @type {Project[] | null} */
+  const projects = fetched.answer?.projects ?? null;
   return html`<${ViewHead} title="Projects" />
     <div class="page">
-      ${projects.value === null ? html`<${Loading} />` : projects.value.length === 0
+      ${projects === null
+        ? fetched.problem ? html`<${NotFetched} heading="The projects are not there" fetched=${fetched} />` : html`<${Loading} />`
+        : projects.length === 0
         ? html`<${Empty} icon="folder" heading="No projects yet"><p>A folder is one as soon as a conversation works in it.</p><//>`
-        : html`<ul class="rows is-card">${projects.value.map((project) => html`<${Row} key=${project.projectPath} project=${project} />`)}</ul>`}
+        : html`<ul class="rows is-card">${projects.map((project) => html`<${Row} key=${project.projectPath} project=${project} />`)}</ul>`}
     </div>`;
 }
 

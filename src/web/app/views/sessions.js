@@ -21,7 +21,7 @@ import { notifying, offerNotices, stopNotices } from "../state/notices.js";
 import { addShortcuts } from "../state/shortcuts.js";
 import { setTheme, theme } from "../state/theme.js";
 import { toast } from "../state/toasts.js";
-import { classes, computed, html, signal, useEffect } from "../ui.js";
+import { classes, computed, html, signal, useEffect, useState } from "../ui.js";
 
 /** @typedef {import("../core/session-list.js").Filter} Filter */
 /** @typedef {import("../core/session-list.js").Summary} Summary */
@@ -30,6 +30,9 @@ import { classes, computed, html, signal, useEffect } from "../ui.js";
 const filter = signal("open");
 const search = signal("");
 const groups = computed(() => grouped(sessions.value?.values() ?? [], { filter: filter.value, search: search.value }));
+
+/** How many of a group are drawn at first, and more of them with each wish; whoever looks for an older one searches. */
+const MANY = 100;
 
 /** @type {Array<{value: Filter, label: string}>} */
 const FILTERS = [
@@ -83,16 +86,19 @@ function List() {
 
 /** @param {{group: import("../core/session-list.js").Group}} props */
 function Group({ group }) {
+  const [count, setCount] = useState(MANY);
+  const now = route.value;
+  const openId = now.view === "session" ? now.sessionId : null;
+  const { length } = group.sessions;
   return html`<section>
     <h2 class="list-heading">${group.heading}</h2>
-    <ul class="rows">${group.sessions.map((session) => html`<${Row} key=${session.sessionId} session=${session} />`)}</ul>
+    <ul class="rows">${group.sessions.slice(0, count).map((session) => html`<${Row} key=${session.sessionId} session=${session} isOpen=${session.sessionId === openId} />`)}
+      ${length > count && html`<li><button type="button" class="row-button" onClick=${() => setCount(count + MANY)}>Show ${Math.min(length - count, MANY)} more</button></li>`}</ul>
   </section>`;
 }
 
-/** @param {{session: Summary}} props */
-function Row({ session }) {
-  const now = route.value;
-  const isOpen = now.view === "session" && now.sessionId === session.sessionId;
+/** Drawn anew only when its summary is another: signals see to that. @param {{session: Summary, isOpen: boolean}} props */
+function Row({ session, isOpen }) {
   const unread = session.unread ?? 0;
   const here = session.online.map(nameOf);
   return html`<li>
