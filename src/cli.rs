@@ -222,6 +222,17 @@ mod tests {
     }
 
     #[test]
+    fn the_server_is_named_before_and_behind_what_is_done() {
+        for line in [
+            "tandem conflicts --url http://x resolve ID ours",
+            "tandem conflicts resolve ID ours --url http://x",
+        ] {
+            let Some(Command::Conflicts(args)) = parsed(line).command else { panic!("{line}") };
+            assert_eq!(args.server.url.as_deref(), Some("http://x"), "{line}");
+        }
+    }
+
+    #[test]
     fn every_flag_of_the_table_of_keys_is_one_of_the_command_line() {
         let command = Cli::command();
         for key in KEYS {

@@ -22,14 +22,14 @@ const MAX_MACHINE_NAME_CHARS: usize = 48;
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
     /// Where the server is; by default on this machine, at the port of the settings
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
 
     /// A file that holds the server's token; by default the one in the data folder
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// As which device to come, for instance `desk`; by default as the terminals of this machine together
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME")]
     pub device: Option<DeviceId>,
 }
 
