@@ -166,6 +166,18 @@ test("it comes back at once when the network or the person does, and looks wheth
   assert.equal(stage.sockets.length, 3);
 });
 
+test("a connection that dies with the network is not taken for one that lives", async () => {
+  const scope = new EventTarget();
+  const stage = await followed({ scope, backoff: { baseMs: 1e9, capMs: 1e9 } });
+  scope.dispatchEvent(new Event("offline"));
+  assert.equal(stage.takes("ping").type, "ping");
+  await stage.clock.pass(10_000);
+  assert.equal(stage.client.connection.state, "waiting");
+  scope.dispatchEvent(new Event("offline"));
+  assert.equal(stage.sockets.length, 1, "nobody tries in vain");
+  await stage.closes();
+});
+
 test("a page that is hidden keeps and says at once how far it has got", async () => {
   const scope = new EventTarget();
   const stage = await followed({ scope });

@@ -117,7 +117,8 @@ export class Driver {
       }
     }
     const onHide = () => void this.#progress.flush();
-    this.#unwatch = watchPage(() => this.wake(), onHide, this.#options.scope);
+    const onLoss = () => this.#wire?.check();
+    this.#unwatch = watchPage(() => this.wake(), onHide, onLoss, this.#options.scope);
     this.#open();
   }
 
