@@ -154,6 +154,8 @@ export class LongList extends Component {
 
   #scrolled() {
     const scroller = this.#scroller;
+    // The event of a list that has just been left.
+    if (!scroller) return;
     this.#isAtEnd = isAtEndAfter(this.#isAtEnd, scroller.scrollTop - this.#top, this.#left());
     this.#top = scroller.scrollTop;
     this.#anchor = this.#anchorNow();
