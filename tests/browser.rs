@@ -94,7 +94,7 @@ async fn the_server_is_seen_and_conversations_live_longer() {
 }
 
 #[tokio::test]
-async fn a_link_leads_to_the_first_answer_within_a_second() {
+async fn a_link_leads_to_the_first_answer() {
     Scenario::new("first-visit").await.holds().await;
 }
 
